@@ -1,0 +1,140 @@
+"""The application: the kernel and an explicit list of modules; nothing is built at import."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import PurePosixPath
+
+import structlog
+from fastapi import FastAPI
+
+from entrepot import __version__
+from entrepot.kernel import health
+from entrepot.kernel.context import ProcessContext
+from entrepot.kernel.db import Database, prepare
+from entrepot.kernel.events import prune_job
+from entrepot.kernel.identity import LastUse
+from entrepot.kernel.jobs import Jobs
+from entrepot.kernel.logs import configure_logs
+from entrepot.kernel.module import Module
+from entrepot.kernel.objects import S3Options, open_store
+from entrepot.kernel.settings import KernelSettings, load_settings
+from entrepot.kernel.web.docs import install_docs
+from entrepot.kernel.web.install import install_edge
+from entrepot.kernel.web.raw_path import register_convertors
+from entrepot.modules.archive.module import archive
+from entrepot.web import static_folder
+
+__all__ = ["create_app", "load", "modules", "open_process", "serving"]
+
+DESCRIPTION = "One service for a scientific facility's data: file it, find it, hand it back."
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def modules() -> tuple[Module, ...]:
+    """List the rooms of the house."""
+    return (archive,)
+
+
+def load(environ: Mapping[str, str], **overrides: object) -> KernelSettings:
+    """Read the settings of the kernel and of every module."""
+    return load_settings({module.name: module.settings for module in modules()}, environ, **overrides)
+
+
+@asynccontextmanager
+async def open_process(settings: KernelSettings, *, consume: bool) -> AsyncGenerator[ProcessContext]:
+    """Open what a process needs: catalogue, store and jobs; close it at the end.
+
+    With ``consume`` the process runs jobs too: a worker, or a server whose jobs are its own.
+    """
+    database = Database(settings.catalogue_url, pool=settings.database_pool)
+    objects = open_store(settings.files_url, s3=_s3(settings))
+    jobs = Jobs(
+        broker_url=settings.broker_url,
+        lock_folder=settings.data_dir,
+        sweep_seconds=settings.jobs_sweep,
+    )
+    context = ProcessContext(settings, database, objects, jobs)
+    jobs.register([prune_job(database, settings.events_keep_days)])
+    for module in modules():
+        jobs.register(module.jobs(context))
+    try:
+        await prepare(database)
+        await jobs.start(consume=consume)
+        yield context
+    finally:
+        await jobs.stop()
+        await objects.close()
+        await database.close()
+
+
+def create_app(settings: KernelSettings) -> FastAPI:
+    """Build the application for ``settings``."""
+    register_convertors()
+    app = FastAPI(
+        title="Entrepôt",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=_lifespan(settings),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.include_router(health.router(settings.metrics_allow))
+    for module in modules():
+        app.include_router(module.router(), prefix=f"/{module.name}")
+    install_docs(app, static=static_folder())
+    install_edge(
+        app,
+        trusted=settings.trusted_proxies,
+        body_limit=settings.body_limit,
+        limit_for=_body_limits(),
+        renderers={f"/{module.name}": module.render_error for module in modules()},
+    )
+    return app
+
+
+def serving() -> FastAPI:
+    """Build the application from the process's environment; what a server process calls."""
+    settings = load(os.environ)
+    configure_logs(settings.log_format, settings.log_level)
+    return create_app(settings)
+
+
+def _lifespan(settings: KernelSettings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with open_process(settings, consume=not settings.broker_url) as context:
+            app.state.context = context
+            app.state.last_use = LastUse()
+            async with app.state.last_use.flushing(context.database):
+                yield
+
+    return lifespan
+
+
+def _body_limits() -> Callable[[str], int | None]:
+    limits = {
+        PurePosixPath("/", module.name, path): limit
+        for module in modules()
+        for path, limit in module.body_limits.items()
+    }
+
+    def limit_for(path: str) -> int | None:
+        return limits.get(PurePosixPath(path)) if limits else None
+
+    return limit_for
+
+
+def _s3(settings: KernelSettings) -> S3Options:
+    secret = settings.s3_secret_access_key
+    return S3Options(
+        endpoint=settings.s3_endpoint,
+        region=settings.s3_region,
+        access_key_id=settings.s3_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    )

@@ -1,0 +1,1 @@
+"""The commands of the kernel, by subject; each file has a ``mount`` that adds its own."""

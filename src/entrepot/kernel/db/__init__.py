@@ -1,0 +1,23 @@
+"""The catalogue: one query language over SQLite and PostgreSQL."""
+
+from entrepot.kernel.db.database import Database, Duplicate, ReadSession, WriteSession
+from entrepot.kernel.db.schema import SchemaState, migrate, prepare
+from entrepot.kernel.db.types import AnyRow, AnySelect, Double, Id, Text, Timestamp, metadata, next_id
+
+__all__ = [
+    "AnyRow",
+    "AnySelect",
+    "Database",
+    "Double",
+    "Duplicate",
+    "Id",
+    "ReadSession",
+    "SchemaState",
+    "Text",
+    "Timestamp",
+    "WriteSession",
+    "metadata",
+    "migrate",
+    "next_id",
+    "prepare",
+]

@@ -1,0 +1,62 @@
+"""Who is asking, and what they may do: accounts, tokens, roles, membership."""
+
+from entrepot.kernel.identity.credentials import Credentials, credentials_of
+from entrepot.kernel.identity.last_use import LastUse
+from entrepot.kernel.identity.models import (
+    ANONYMOUS,
+    Caller,
+    IssuedToken,
+    Membership,
+    Role,
+    Scope,
+    Token,
+    User,
+)
+from entrepot.kernel.identity.service import (
+    SignInRefused,
+    add_member,
+    add_token,
+    add_user,
+    authenticate,
+    disable_user,
+    enable_user,
+    list_members,
+    list_tokens,
+    list_users,
+    remove_member,
+    revoke_own,
+    revoke_token,
+    set_password,
+    set_role,
+    sign_in,
+)
+
+__all__ = [
+    "ANONYMOUS",
+    "Caller",
+    "Credentials",
+    "IssuedToken",
+    "LastUse",
+    "Membership",
+    "Role",
+    "Scope",
+    "SignInRefused",
+    "Token",
+    "User",
+    "add_member",
+    "add_token",
+    "add_user",
+    "authenticate",
+    "credentials_of",
+    "disable_user",
+    "enable_user",
+    "list_members",
+    "list_tokens",
+    "list_users",
+    "remove_member",
+    "revoke_own",
+    "revoke_token",
+    "set_password",
+    "set_role",
+    "sign_in",
+]

@@ -1,0 +1,36 @@
+"""What a module hands to the application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import typer
+from fastapi import APIRouter
+from starlette.responses import Response
+from starlette.types import Scope
+
+from entrepot.kernel.context import ProcessContext
+from entrepot.kernel.errors import EntrepotError
+from entrepot.kernel.jobs import Job
+from entrepot.kernel.settings import Section
+
+__all__ = ["Module"]
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A room of the house, as the application sees it; ``name`` is also its URL prefix."""
+
+    name: str
+    settings: type[Section]
+    router: Callable[[], APIRouter]
+    """Makes the routes, without the prefix."""
+    jobs: Callable[[ProcessContext], Sequence[Job]]
+    """Makes the background work, bound to the process it runs in."""
+    mount_commands: Callable[[typer.Typer], None]
+    """Adds the module's commands to the command line."""
+    render_error: Callable[[EntrepotError, Scope], Response]
+    """Gives a failure below the prefix the shape that the module's clients know."""
+    body_limits: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Largest bodies in bytes, by path below the prefix, where they differ from the setting."""

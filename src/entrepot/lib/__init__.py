@@ -1,0 +1,1 @@
+"""Libraries that know nothing of the service: no HTTP, no SQL."""

@@ -1,0 +1,1 @@
+"""The facility's systems, each a room of its own."""

@@ -1,0 +1,1 @@
+"""The science archive: frames, their versions, search and download."""

@@ -1,0 +1,65 @@
+"""Answers in the form that the caller asked for, and failures in the shape that clients know."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from starlette.responses import Response
+from starlette.types import Scope
+
+from entrepot.kernel.context import RequestContext
+from entrepot.kernel.errors import EntrepotError, InvalidInput, NotFound
+from entrepot.kernel.web.negotiation import negotiate
+from entrepot.modules.archive.pages import browse_page
+from entrepot.modules.archive.settings import ArchiveSettings
+
+__all__ = ["PREFIX", "archive_base", "form_of", "render", "render_error", "settings_of"]
+
+PREFIX = "/archive"
+FORMS: Mapping[str, str] = {"json": "application/json", "api": "text/html"}
+VARY = {"Vary": "Accept, Authorization"}
+
+
+def settings_of(visit: RequestContext) -> ArchiveSettings:
+    """Give the archive's settings."""
+    return visit.process.settings.section("archive", ArchiveSettings)
+
+
+def archive_base(visit: RequestContext) -> str:
+    """Give the base of the archive's URLs, as the caller came in."""
+    return visit.base + PREFIX
+
+
+def form_of(visit: RequestContext) -> str:
+    """Choose the media type of the answer; to be asked before any work is done.
+
+    Raises NotFound for an unknown ``format``, NotAcceptable when Accept takes none of ours.
+    """
+    wanted = visit.request.query_params.get("format") or None
+    if visit.request.scope["path"].endswith(".json"):
+        wanted = "json"
+    if wanted is not None and wanted not in FORMS:
+        raise NotFound("Not found.")
+    return negotiate(visit.request.headers.get("accept"), FORMS, wanted=wanted)
+
+
+def render(visit: RequestContext, text: str, form: str, *, status: int = 200) -> Response:
+    """Answer with JSON text, or with the page that shows it."""
+    if form != "text/html":
+        return Response(text.encode(), status, media_type="application/json", headers=VARY)
+    query = visit.request.url.query
+    path = visit.request.scope["path"] + (f"?{query}" if query else "")
+    page = browse_page(text, method=visit.request.method, path=path)
+    return Response(page.encode(), status, media_type="text/html", headers=VARY)
+
+
+def render_error(error: EntrepotError, scope: Scope) -> Response:
+    """Give a failure the contract's shape: sentences by field, or ``{"detail": …}``."""
+    content: object = {"detail": error.detail}
+    if isinstance(error, InvalidInput) and error.fields:
+        content = error.fields
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return Response(
+        body.encode(errors="replace"), error.status, media_type="application/json", headers=error.headers
+    )

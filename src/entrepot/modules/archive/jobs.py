@@ -1,0 +1,23 @@
+"""The archive's background work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from entrepot.kernel.context import ProcessContext
+from entrepot.kernel.jobs import Job
+from entrepot.modules.archive.service.checks import CHECKSUM_JOB, check_versions, unchecked_versions
+
+__all__ = ["jobs"]
+
+
+def jobs(process: ProcessContext) -> list[Job]:
+    """Make the jobs of the archive."""
+
+    async def check(version_ids: Sequence[int]) -> None:
+        await check_versions(process, version_ids)
+
+    async def waiting() -> Sequence[int]:
+        return await unchecked_versions(process)
+
+    return [Job(name=CHECKSUM_JOB, run=check, due=waiting)]

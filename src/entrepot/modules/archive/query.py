@@ -1,0 +1,283 @@
+"""What a search says on the wire, read into a FrameQuery; every bad parameter is named at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+
+from starlette.datastructures import QueryParams
+
+from entrepot.kernel.errors import InvalidInput
+from entrepot.modules.archive.folding import fold
+from entrepot.modules.archive.models import Condition, FrameQuery, Operator
+from entrepot.modules.archive.settings import ArchiveSettings
+
+__all__ = ["FILTERS", "page_limit", "page_offset", "read_query", "read_thumbnail_query"]
+
+NOTHING = object()
+"""A value that no row has."""
+
+ORDERABLE = (
+    "id", "basename", "observation_date", "primary_optical_element", "configuration_type", "proposal_id",
+    "instrument_id", "target_name", "reduction_level", "exposure_time",
+)  # fmt: skip
+
+DATE_FORMATS = ("%m/%d/%Y",)
+MOMENT_FORMATS = ("%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S.%f")
+
+
+def parse_text(text: str) -> str:
+    """Read a string; NUL is refused."""
+    if "\x00" in text:
+        raise ValueError("Null characters are not allowed.")
+    return text.strip()
+
+
+def parse_moment(text: str) -> datetime:
+    """Read a moment in any of the forms of the contract §2.1; without a zone it is UTC."""
+    text = parse_text(text)
+    value = _first_format(text, MOMENT_FORMATS)
+    if value is None:
+        try:
+            # A plus sign that wasn't encoded has become a space on the way.
+            value = datetime.fromisoformat(text if text.count(" ") < 2 else "+".join(text.rsplit(" ", 1)))
+        except ValueError:
+            raise ValueError("Enter a valid date/time.") from None
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("Enter a valid date/time.") from None
+
+
+def parse_day(text: str) -> date:
+    """Read a day: ``YYYY-MM-DD``, ``YYYYMMDD`` or ``MM/DD/YYYY``."""
+    text = parse_text(text)
+    value = _first_format(text, DATE_FORMATS)
+    if value is not None:
+        return value.date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("Enter a valid date.") from None
+
+
+def _first_format(text: str, formats: Sequence[str]) -> datetime | None:
+    if "/" not in text:
+        return None
+    for form in formats:
+        try:
+            return datetime.strptime(text, form)  # noqa: DTZ007 - the caller gives it its zone
+        except ValueError:
+            continue
+    return None
+
+
+def parse_number(text: str) -> Decimal:
+    """Read a finite number."""
+    try:
+        value = Decimal(parse_text(text))
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite():
+        raise ValueError("Enter a number.")
+    return value
+
+
+def _integer_within(bits: int) -> Callable[[str], object]:
+    def parse(text: str) -> object:
+        value = parse_number(text)
+        limit = Decimal(2) ** (bits - 1)
+        if not -limit <= value < limit or value != value.to_integral_value():
+            return NOTHING
+        return int(value)
+
+    return parse
+
+
+def _real(text: str) -> float:
+    return float(parse_number(text))
+
+
+def parse_choice(text: str, choices: Sequence[str]) -> str:
+    """Read one of ``choices``."""
+    parse_text(text)
+    if text not in choices:
+        raise ValueError(f"Select a valid choice. {text} is not one of the available choices.")
+    return text
+
+
+BOOLEANS = {
+    "true": True, "True": True, "TRUE": True, "1": True,
+    "false": False, "False": False, "FALSE": False, "0": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """How a parameter becomes a condition."""
+
+    column: str
+    operator: Operator
+    parse: Callable[[str], object]
+
+
+def _lower(text: str) -> str:
+    return parse_text(text).lower()
+
+
+def _folded(text: str) -> str:
+    return fold(parse_text(text)).lower()
+
+
+def _itself_or_folded(text: str) -> tuple[str, ...]:
+    plain = parse_text(text)
+    return tuple(dict.fromkeys((plain, fold(plain))))
+
+
+def _ascii(text: str) -> str:
+    return fold(parse_text(text))
+
+
+BIG, SMALL = _integer_within(64), _integer_within(16)
+
+FILTERS: Mapping[str, Filter] = {
+    "start": Filter("observation_date", "ge", parse_moment),
+    "end": Filter("observation_date", "le", parse_moment),
+    "DATE_OBS": Filter("observation_date", "eq", parse_moment),
+    "DAY_OBS": Filter("observation_day", "eq", parse_day),
+    "dayobs": Filter("observation_day", "eq", parse_day),
+    "L1PUBDAT": Filter("public_date", "eq", parse_moment),
+    "basename": Filter("basename_lower", "has", _lower),
+    "basename_exact": Filter("basename", "eq", parse_text),
+    "target_name": Filter("target_folded", "has", _folded),
+    "target_name_exact": Filter("target_name", "in", _itself_or_folded),
+    "OBJECT": Filter("target_lower", "has", _lower),
+    "empty_target_name": Filter("target_name", "is empty", parse_text),
+    "proposal_id": Filter("proposal_id", "eq", parse_text),
+    "PROPID": Filter("proposal_id", "eq", parse_text),
+    "instrument_id": Filter("instrument_id", "eq", parse_text),
+    "INSTRUME": Filter("instrument_id", "eq", parse_text),
+    "site_id": Filter("site_id", "eq", parse_text),
+    "SITEID": Filter("site_id", "eq", parse_text),
+    "telescope_id": Filter("telescope_id", "eq", parse_text),
+    "TELID": Filter("telescope_id", "eq", parse_text),
+    "primary_optical_element": Filter("primary_optical_element", "eq", parse_text),
+    "FILTER": Filter("primary_optical_element", "eq", parse_text),
+    "configuration_type": Filter("configuration_type", "eq", parse_text),
+    "OBSTYPE": Filter("configuration_type", "eq", parse_text),
+    "exposure_time": Filter("exposure_time", "ge", _real),
+    "EXPTIME": Filter("exposure_time", "ge", _real),
+    "reduction_level": Filter("reduction_level", "eq", SMALL),
+    "RLEVEL": Filter("reduction_level", "eq", SMALL),
+    "observation_id": Filter("observation_id", "eq", BIG),
+    "BLKUID": Filter("observation_id", "eq", BIG),
+    "request_id": Filter("request_id", "eq", BIG),
+    "REQNUM": Filter("request_id", "eq", BIG),
+    "submitter": Filter("submitter", "eq", _ascii),
+}  # fmt: skip
+
+CHOICES: Mapping[str, Operator] = {
+    "include_configuration_type": "in",
+    "exclude_configuration_type": "not in",
+    "exclude_OBSTYPE": "not in",
+}
+
+
+def read_query(params: QueryParams, settings: ArchiveSettings) -> FrameQuery:
+    """Read the filters, the order and the page size; raises InvalidInput, keyed by parameter."""
+    conditions: list[Condition] = []
+    wrong: dict[str, object] = {}
+    for name, one in FILTERS.items():
+        text = params.get(name, "")
+        if text.strip() == "":
+            continue
+        try:
+            conditions.append(Condition(one.column, one.operator, one.parse(text)))
+        except ValueError as error:
+            wrong[name] = [str(error)]
+    for name, operator in CHOICES.items():
+        try:
+            conditions += _choices(params.getlist(name), operator, settings)
+        except ValueError as error:
+            wrong[name] = [str(error)]
+    if wrong:
+        raise InvalidInput.of(wrong)
+    if BOOLEANS.get(params.get("exclude_calibrations", "")):
+        conditions.append(Condition(CHOICE_COLUMN, "in", settings.science_types))
+    return FrameQuery(
+        conditions=tuple(one for one in conditions if one.value is not NOTHING),
+        nothing=any(one.value is NOTHING for one in conditions),
+        public=BOOLEANS.get(params.get("public", "")),
+        order=_order(params.get("ordering", "")),
+        limit=page_limit(params.get("limit", ""), settings),
+        offset=page_offset(params.get("offset", "")),
+    )
+
+
+CHOICE_COLUMN = "configuration_type"
+
+
+def _choices(texts: Sequence[str], operator: Operator, settings: ArchiveSettings) -> list[Condition]:
+    if not texts:
+        return []
+    chosen = tuple(parse_choice(text, settings.configuration_types) for text in texts)
+    return [Condition(CHOICE_COLUMN, operator, chosen)]
+
+
+def _order(text: str) -> tuple[tuple[str, bool], ...]:
+    """Read an ordering; names that can't be ordered by are left out, and the id needs no tie-break."""
+    order: dict[str, bool] = {}
+    for part in text.split(","):
+        name = part.strip()
+        down = name.startswith("-")
+        name = name.removeprefix("-")
+        if name in ORDERABLE and name not in order:
+            order[name] = down
+    return tuple(order.items()) or (("observation_date", True),)
+
+
+def read_thumbnail_query(params: QueryParams, settings: ArchiveSettings) -> dict[str, object]:
+    """Read the filters of thumbnails: equalities on their size and on columns of their frames."""
+    conditions: dict[str, object] = {}
+    wrong: dict[str, object] = {}
+    for name, (column, parse) in THUMBNAIL_FILTERS.items():
+        text = params.get(name, "")
+        if text.strip() == "":
+            continue
+        try:
+            conditions[column] = (
+                parse_choice(text, settings.thumbnail_sizes) if name == "size" else parse(text)
+            )
+        except ValueError as error:
+            wrong[name] = [str(error)]
+    if wrong:
+        raise InvalidInput.of(wrong)
+    # No id is negative, so this finds nothing.
+    return {"id": -1} if NOTHING in conditions.values() else conditions
+
+
+THUMBNAIL_FILTERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    "frame_basename": ("basename", parse_text),
+    "proposal_id": ("proposal_id", parse_text),
+    "observation_id": ("observation_id", BIG),
+    "request_id": ("request_id", BIG),
+    "size": ("size", parse_text),
+}
+
+
+def page_limit(text: str, settings: ArchiveSettings) -> int:
+    """Read a page size: too large is cut, and what isn't one means the default."""
+    value = _count(text)
+    return min(value, settings.page_max) if value else settings.page_default
+
+
+def page_offset(text: str) -> int:
+    """Read an offset; what isn't one means the start."""
+    return min(_count(text), 2**62)
+
+
+def _count(text: str) -> int:
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0

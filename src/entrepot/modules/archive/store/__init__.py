@@ -1,0 +1,1 @@
+"""All of the archive's SQL; it gives models, never rows."""

@@ -1,0 +1,74 @@
+"""Queues of their own for tests, on the RabbitMQ server that ENTREPOT_TEST_RABBITMQ_URL names."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import aio_pika
+import pytest
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+
+DEFAULT_URL = "amqp://guest:guest@127.0.0.1:5672/"
+LIMIT = 5.0
+
+
+@dataclass(frozen=True)
+class Queues:
+    url: str
+    prefix: str
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or "127.0.0.1"
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.url).port or 5672
+
+    async def waiting(self) -> int:
+        """Count the messages that no worker has taken."""
+        connection = await aio_pika.connect(self.url, timeout=LIMIT)
+        async with connection:
+            channel = await connection.channel()
+            queue = await channel.declare_queue(f"{self.prefix}.jobs", passive=True)
+            return queue.declaration_result.message_count or 0
+
+
+@asynccontextmanager
+async def fresh_queues() -> AsyncIterator[Queues]:
+    """Give a prefix for exchange and queues, and delete them afterwards.
+
+    Without a server the test is skipped, or fails where ENTREPOT_TEST_REQUIRE is ``all``.
+    """
+    url = os.environ.get("ENTREPOT_TEST_RABBITMQ_URL") or DEFAULT_URL
+    prefix = f"entrepot-test-{secrets.token_hex(6)}"
+    try:
+        connection = await aio_pika.connect(url, timeout=LIMIT)
+    except CONNECTION_EXCEPTIONS as error:
+        _missing(f"RabbitMQ at {urlsplit(url).hostname} doesn't answer: {error!r}")
+        raise
+    await connection.close()
+    try:
+        yield Queues(url, prefix)
+    finally:
+        async with asyncio.timeout(LIMIT):
+            await _delete(url, prefix)
+
+
+async def _delete(url: str, prefix: str) -> None:
+    connection = await aio_pika.connect(url, timeout=LIMIT)
+    async with connection:
+        channel = await connection.channel()
+        await channel.queue_delete(f"{prefix}.jobs")
+        await channel.queue_delete(f"{prefix}.jobs.dead")
+        await channel.exchange_delete(f"{prefix}.jobs")
+
+
+def _missing(reason: str) -> None:
+    if os.environ.get("ENTREPOT_TEST_REQUIRE") == "all":
+        pytest.fail(reason)
+    pytest.skip(reason)
