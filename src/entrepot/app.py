@@ -12,7 +12,6 @@ from fastapi import FastAPI
 
 from entrepot import __version__
 from entrepot.kernel import health
-from entrepot.kernel.context import ProcessContext
 from entrepot.kernel.db import Database, prepare
 from entrepot.kernel.events import prune_job
 from entrepot.kernel.identity import LastUse
@@ -20,6 +19,7 @@ from entrepot.kernel.jobs import Jobs
 from entrepot.kernel.logs import configure_logs
 from entrepot.kernel.module import Module
 from entrepot.kernel.objects import S3Options, open_store
+from entrepot.kernel.process import ProcessContext
 from entrepot.kernel.settings import KernelSettings, load_settings
 from entrepot.kernel.web.docs import install_docs
 from entrepot.kernel.web.install import install_edge
@@ -54,10 +54,11 @@ async def open_process(settings: KernelSettings, *, consume: bool) -> AsyncGener
     objects = open_store(settings.files_url, s3=_s3(settings))
     jobs = Jobs(
         broker_url=settings.broker_url,
+        broker_prefix=settings.broker_prefix,
         lock_folder=settings.data_dir,
         sweep_seconds=settings.jobs_sweep,
     )
-    context = ProcessContext(settings, database, objects, jobs)
+    context = ProcessContext(settings, database, objects, jobs, settings.signing_key())
     jobs.register([prune_job(database, settings.events_keep_days)])
     for module in modules():
         jobs.register(module.jobs(context))

@@ -17,15 +17,15 @@ LIMIT = 5.0
 
 
 @contextmanager
-def fresh_database(name: str) -> Iterator[str]:
-    """Create an empty database with a name like ``name``, give its URL, drop it afterwards.
+def fresh_database(name: str, *, template: str = "template0") -> Iterator[str]:
+    """Create a database like ``template`` with a name like ``name``, give its URL, drop it afterwards.
 
     Without a server the test is skipped, or fails where ENTREPOT_TEST_REQUIRE is ``all``.
     """
     server = os.environ.get("ENTREPOT_TEST_POSTGRES_URL") or DEFAULT_URL
     unique = f"entrepot_test_{re.sub('[^a-z0-9]+', '_', name.lower())[:30]}_{secrets.token_hex(4)}"
     try:
-        _run(server, f'CREATE DATABASE "{unique}" TEMPLATE template0')
+        _run(server, f'CREATE DATABASE "{unique}" TEMPLATE "{template}"')
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         _missing(f"PostgreSQL at {make_url(server).render_as_string()} doesn't answer: {error!r}")
     try:

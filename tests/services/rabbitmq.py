@@ -4,13 +4,13 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import aio_pika
 import pytest
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelNotFoundEntity
 
 DEFAULT_URL = "amqp://guest:guest@127.0.0.1:5672/"
 LIMIT = 5.0
@@ -31,11 +31,26 @@ class Queues:
 
     async def waiting(self) -> int:
         """Count the messages that no worker has taken."""
-        connection = await aio_pika.connect(self.url, timeout=LIMIT)
-        async with connection:
+        async with await aio_pika.connect(self.url, timeout=LIMIT) as connection:
             channel = await connection.channel()
             queue = await channel.declare_queue(f"{self.prefix}.jobs", passive=True)
             return queue.declaration_result.message_count or 0
+
+    async def until_waiting(self, count: int, seconds: float) -> None:
+        """Wait until so many messages wait, in a queue that may be yet to come."""
+        async with asyncio.timeout(seconds):
+            while True:
+                with suppress(ChannelNotFoundEntity):
+                    if await self.waiting() == count:
+                        return
+                await asyncio.sleep(0.05)
+
+    async def delete(self) -> None:
+        async with asyncio.timeout(LIMIT), await aio_pika.connect(self.url) as connection:
+            channel = await connection.channel()
+            await channel.queue_delete(f"{self.prefix}.jobs")
+            await channel.queue_delete(f"{self.prefix}.jobs.dead")
+            await channel.exchange_delete(f"{self.prefix}.jobs")
 
 
 @asynccontextmanager
@@ -52,20 +67,11 @@ async def fresh_queues() -> AsyncIterator[Queues]:
         _missing(f"RabbitMQ at {urlsplit(url).hostname} doesn't answer: {error!r}")
         raise
     await connection.close()
+    queues = Queues(url, prefix)
     try:
-        yield Queues(url, prefix)
+        yield queues
     finally:
-        async with asyncio.timeout(LIMIT):
-            await _delete(url, prefix)
-
-
-async def _delete(url: str, prefix: str) -> None:
-    connection = await aio_pika.connect(url, timeout=LIMIT)
-    async with connection:
-        channel = await connection.channel()
-        await channel.queue_delete(f"{prefix}.jobs")
-        await channel.queue_delete(f"{prefix}.jobs.dead")
-        await channel.exchange_delete(f"{prefix}.jobs")
+        await queues.delete()
 
 
 def _missing(reason: str) -> None:

@@ -13,10 +13,8 @@ from entrepot.kernel import identity
 
 __all__ = ["mount"]
 
-Project = Annotated[
-    str, typer.Argument(metavar="PROJECT", help="The project's key (a frame's proposal).", show_default=False)
-]
-Member = Annotated[str, typer.Argument(metavar="USER", help="The username.", show_default=False)]
+Project = Annotated[str, typer.Argument(help="The project's key (a frame's proposal).", show_default=False)]
+Member = Annotated[str, typer.Argument(help="The username.", show_default=False)]
 
 
 def mount(app: typer.Typer) -> None:
@@ -30,16 +28,16 @@ def mount(app: typer.Typer) -> None:
     app.add_typer(members, name="member")
 
 
-def add(project: Project, username: Member) -> None:
+def add(project: Project, user: Member) -> None:
     """Make a user a member of a project; it counts at once."""
-    new = on_catalogue(lambda database: identity.add_member(database, project, username))
-    print_line(f"{username} is a member of {project}{' now' if new else ' already'}.")
+    new = on_catalogue(lambda database: identity.add_member(database, project, user))
+    print_line(f"{user} is a member of {project}{' now' if new else ' already'}.")
 
 
 def show(
     project: Annotated[
         str | None,
-        typer.Argument(metavar="[PROJECT]", help="The project's key; without: all.", show_default=False),
+        typer.Argument(help="The project's key; without: all.", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,7 +50,7 @@ def show(
         print_table(["project", "username", "created"], rows, nothing="There are no members.")
 
 
-def remove(project: Project, username: Member) -> None:
+def remove(project: Project, user: Member) -> None:
     """End a membership; it counts at once."""
-    on_catalogue(lambda database: identity.remove_member(database, project, username))
-    print_line(f"{username} is no longer a member of {project}.")
+    on_catalogue(lambda database: identity.remove_member(database, project, user))
+    print_line(f"{user} is no longer a member of {project}.")

@@ -32,14 +32,19 @@ def print_line(sentence: str) -> None:
     typer.echo(sentence)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]], *, nothing: str) -> None:
-    """Print rows under their column names, or the sentence ``nothing`` when there are none."""
+def print_table(
+    columns: Sequence[str], rows: Sequence[Mapping[str, object]], *, nothing: str, widest: int | None = None
+) -> None:
+    """Print rows under their column names, or the sentence ``nothing`` when there are none.
+
+    Except in the last column, a cell of more than ``widest`` characters takes several lines.
+    """
     if not rows:
         typer.echo(nothing)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", max_width=None if column == columns[-1] else widest)
     for row in rows:
         table.add_row(*(Text(_cell(row[column])) for column in columns))
     width = None if sys.stdout.isatty() else UNWRAPPED

@@ -80,7 +80,9 @@ def settings(as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
     else:
-        print_table(["name", "value", "default", "meaning"], rows, nothing="There are no settings.")
+        print_table(
+            ["name", "value", "default", "meaning"], rows, nothing="There are no settings.", widest=60
+        )
 
 
 def version(as_json: AsJson = False) -> None:

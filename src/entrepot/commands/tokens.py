@@ -31,13 +31,11 @@ def mount(app: typer.Typer) -> None:
 
 
 def add(
-    username: Annotated[str, typer.Argument(metavar="NAME", help="Whose token.", show_default=False)],
+    user: Annotated[str, typer.Argument(help="Whose token.", show_default=False)],
     scope: Annotated[
         Scope, typer.Option(help="What it may be used for; it never allows more than its owner's role.")
     ] = Scope.WRITE,
-    name: Annotated[
-        str, typer.Option("--name", metavar="LABEL", help="What to call it.")
-    ] = "command line",
+    name: Annotated[str, typer.Option("--name", metavar="LABEL", help="What to call it.")] = "command line",
     expires_days: Annotated[
         int | None,
         typer.Option(min=1, max=LONGEST_LIFE, help="Days that it works; without: until revoked."),
@@ -47,7 +45,7 @@ def add(
     """Make a token and print it; it can't be shown again."""
     expires = None if expires_days is None else datetime.now(UTC) + timedelta(days=expires_days)
     issued = on_catalogue(
-        lambda database: identity.add_token(database, username, name=name, scope=scope, expires=expires)
+        lambda database: identity.add_token(database, user, name=name, scope=scope, expires=expires)
     )
     if as_json:
         print_json({**asdict(issued.token), "token": issued.secret})
@@ -56,13 +54,13 @@ def add(
 
 
 def show(
-    username: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Whose tokens; without: all.", show_default=False)
+    user: Annotated[
+        str | None, typer.Argument(help="Whose tokens; without: all.", show_default=False)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List tokens, without their secrets; the last use is right to the hour."""
-    found = on_catalogue(lambda database: identity.list_tokens(database, username))
+    found = on_catalogue(lambda database: identity.list_tokens(database, user))
     rows: list[dict[str, object]] = [asdict(token) for token in found]
     if as_json:
         print_json(rows)
@@ -71,10 +69,10 @@ def show(
 
 
 def revoke(
-    token: Annotated[
-        int, typer.Argument(metavar="ID", help="The number in `entrepot token list`.", show_default=False)
+    id: Annotated[  # noqa: A002 - what `token list` calls it
+        int, typer.Argument(help="The number in `entrepot token list`.", show_default=False)
     ],
 ) -> None:
     """Make a token stop working at once."""
-    on_catalogue(lambda database: identity.revoke_token(database, token))
-    print_line(f"Token {token} is revoked.")
+    on_catalogue(lambda database: identity.revoke_token(database, id))
+    print_line(f"Token {id} is revoked.")

@@ -15,7 +15,7 @@ from entrepot.kernel.identity import Role, User
 
 __all__ = ["mount"]
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The username.", show_default=False)]
+Name = Annotated[str, typer.Argument(help="The username.", show_default=False)]
 LONGEST_LINE = 8192
 
 
@@ -83,9 +83,7 @@ def password(name: Name) -> None:
     print_line(f"User {name} has a new password.")
 
 
-def role(
-    name: Name, role: Annotated[Role, typer.Argument(help="The new role.", show_default=False)]
-) -> None:
+def role(name: Name, role: Annotated[Role, typer.Argument(help="The new role.", show_default=False)]) -> None:
     """Give an account another role; it counts at once."""
     on_catalogue(lambda database: identity.set_role(database, name, role))
     print_line(f"User {name} has the role {role} now.")

@@ -1,32 +1,19 @@
-"""What a process and a request have at hand."""
+"""What a request has at hand."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from entrepot.kernel.db import Database, ReadSession
+from entrepot.kernel.db import ReadSession
 from entrepot.kernel.identity import ANONYMOUS, Caller, authenticate, credentials_of
-from entrepot.kernel.jobs import Jobs
-from entrepot.kernel.objects import ObjectStore
-from entrepot.kernel.settings import KernelSettings
+from entrepot.kernel.process import ProcessContext
 from entrepot.kernel.web.forwarded import base_url
 
 __all__ = ["ProcessContext", "RequestContext", "Visit"]
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessContext:
-    """What lives as long as the process: settings, pools, the store, the jobs."""
-
-    settings: KernelSettings
-    database: Database
-    objects: ObjectStore
-    jobs: Jobs
 
 
 class RequestContext:

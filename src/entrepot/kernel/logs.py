@@ -85,7 +85,7 @@ def mask_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventD
 def server_log_config() -> dict[str, object]:
     """Give the ``logging`` configuration for the HTTP server: no handlers of its own, ours get its lines."""
     ours: dict[str, object] = {"handlers": (), "propagate": True}
-    loggers = dict.fromkeys(SERVERS, ours)
+    loggers = {name: dict(ours) for name in SERVERS}
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -10,9 +10,9 @@ from fastapi import APIRouter
 from starlette.responses import Response
 from starlette.types import Scope
 
-from entrepot.kernel.context import ProcessContext
 from entrepot.kernel.errors import EntrepotError
 from entrepot.kernel.jobs import Job
+from entrepot.kernel.process import ProcessContext
 from entrepot.kernel.settings import Section
 
 __all__ = ["Module"]

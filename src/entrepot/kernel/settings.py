@@ -88,6 +88,11 @@ class KernelSettings(BaseSettings):
     broker_url: str = Field(
         default="", description="amqp://… for jobs in `entrepot worker`; empty: inside the server"
     )
+    broker_prefix: str = Field(
+        default="entrepot",
+        pattern=r"^[A-Za-z0-9._-]{1,100}$",
+        description="start of the names of queues and exchanges, for several services on one broker",
+    )
     secret_key: SecretStr | None = Field(
         default=None,
         description="signs what is handed out; made at first start, but with PostgreSQL required",

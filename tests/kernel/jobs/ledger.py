@@ -4,13 +4,19 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from entrepot.kernel.jobs import Job
 
 JOB = "test.work"
+
+
+async def until(condition: Callable[[], object], seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - other processes change it
+            await asyncio.sleep(0.01)
 
 
 class Ledger:
@@ -42,9 +48,7 @@ class Ledger:
             str(list(ids)),
             now - lease,
         )
-        self._change(
-            f"INSERT INTO run SELECT value, {os.getpid()}, {now} FROM json_each(?)", str(claimed)
-        )
+        self._change(f"INSERT INTO run SELECT value, {os.getpid()}, {now} FROM json_each(?)", str(claimed))
         return claimed
 
     def finish(self, ids: Sequence[int]) -> None:
@@ -62,18 +66,12 @@ class Ledger:
 
     async def until_done(self, ids: Iterable[int], seconds: float) -> None:
         wanted = set(ids)
-        async with asyncio.timeout(seconds):
-            while not wanted <= set(self.done()):
-                await asyncio.sleep(0.02)
+        await until(lambda: wanted <= set(self.done()), seconds)
 
     async def until_run(self, number: int, seconds: float) -> tuple[int, int, float]:
         """Wait until some process has begun with an id."""
-        async with asyncio.timeout(seconds):
-            while True:
-                for run in self.runs():
-                    if run[0] == number:
-                        return run
-                await asyncio.sleep(0.01)
+        await until(lambda: any(run[0] == number for run in self.runs()), seconds)
+        return next(run for run in self.runs() if run[0] == number)
 
     def job(self, *, seconds: float = 0.0, lease: float = 1.0, batch: int = 10, swept: bool = True) -> Job:
         """The job that takes ``seconds`` for a batch; if not ``swept``, only wake-ups bring it work."""

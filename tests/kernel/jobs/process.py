@@ -13,6 +13,11 @@ from entrepot.kernel.jobs import Jobs
 OF_THE_JOB = ("seconds", "lease", "batch", "swept")
 
 
+def say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
 async def main() -> None:
     options = json.loads(sys.argv[1])
     folder = Path(options["folder"])
@@ -28,16 +33,16 @@ async def main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await jobs.start(consume=options.get("consume", True))
-    print("started", flush=True)
+    say("started")
     for number in options.get("wake", []):
         jobs.wake(JOB, [number])
     if options.get("consume", True):
         await asyncio.wait({asyncio.create_task(jobs.consuming()), asyncio.create_task(stop.wait())},
                            return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
-        print("consuming", flush=True)
+        say("consuming")
         await stop.wait()
     await jobs.stop()
-    print("stopped", flush=True)
+    say("stopped")
 
 
 asyncio.run(main())

@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 
 import structlog
-
-from entrepot.kernel.jobs import Jobs
 from tests.kernel.jobs.ledger import JOB, Ledger
 from tests.kernel.jobs.processes import helper
+
+from entrepot.kernel.jobs import Jobs
 
 TAKEOVER = 3.0
 

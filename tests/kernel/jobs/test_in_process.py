@@ -2,19 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import structlog
-from prometheus_client import REGISTRY
+from tests.kernel.jobs.ledger import JOB, Ledger, until
 
 from entrepot.kernel.errors import SettingsError
 from entrepot.kernel.jobs import Job, Jobs
-from tests.kernel.jobs.ledger import JOB, Ledger
-
-Run = Callable[[Sequence[int]], Awaitable[None]]
+from entrepot.kernel.web import metrics_registry
 
 
 async def nothing_due() -> Sequence[int]:
@@ -33,7 +31,8 @@ async def running(folder: Path, *jobs: Job, sweep: float = 60.0, **more: float) 
 
 
 def outcomes(job: str, outcome: str) -> float:
-    return REGISTRY.get_sample_value("entrepot_jobs_total", {"job": job, "outcome": outcome}) or 0.0
+    labels = {"job": job, "outcome": outcome}
+    return metrics_registry().get_sample_value("entrepot_jobs_total", labels) or 0.0
 
 
 async def test_a_wake_up_runs_the_job_once_for_each_id(tmp_path: Path) -> None:
@@ -157,9 +156,7 @@ async def test_a_search_that_fails_is_told_and_tried_again(tmp_path: Path) -> No
 
     with structlog.testing.capture_logs() as told:
         async with running(tmp_path, Job("t.searching", run, due), sweep=0.05):
-            async with asyncio.timeout(5):
-                while not done:
-                    await asyncio.sleep(0.01)
+            await until(lambda: done, 5)
     assert done == [9]
     assert [line["job"] for line in told if "sweep for a job failed" in line["event"]] == ["t.searching"]
 
@@ -286,7 +283,8 @@ def test_two_jobs_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["rabbit", "http://host/", "amqp://", "amqp://host:port/", "redis://h:1/", "amqp://h:99999/", "://"]
+    "url",
+    ["rabbit", "http://host/", "amqp://", "amqp://host:port/", "redis://h:1/", "amqp://h:99999/", "://"],
 )
 def test_a_bad_broker_url_is_refused_in_one_sentence(tmp_path: Path, url: str) -> None:
     with pytest.raises(SettingsError, match=r"ENTREPOT_BROKER_URL is not .* looks like amqp://"):

@@ -38,7 +38,9 @@ class Server:
         return [found["Key"] for found in self.client.list_objects_v2(Bucket=bucket).get("Contents", [])]
 
     def uploads(self, bucket: str) -> list[str]:
-        return [found["Key"] for found in self.client.list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
+        return [
+            found["Key"] for found in self.client.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
+        ]
 
     def content(self, bucket: str, key: str, version: str | None = None) -> bytes:
         chosen = {"VersionId": version} if version else {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
 
 from entrepot.kernel.web import install_edge, register_convertors
@@ -44,8 +46,6 @@ async def raw_call(
     path: str = "/as-the-server-decoded-it",
 ) -> Answer:
     """Call as an ASGI server does; with ``gone_after`` the client leaves after so many body messages."""
-    import asyncio
-
     answer, left, gone = Answer(), list(body or [b""]), asyncio.Event()
     sent = 0
 
@@ -87,6 +87,17 @@ async def raw_call(
     }
     await app(scope, receive, send)
     return answer
+
+
+@pytest.fixture(autouse=True)
+def _quiet_logs() -> Iterator[None]:
+    """Make lines as in production, and write them nowhere."""
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.JSONRenderer()],
+        logger_factory=structlog.ReturnLoggerFactory(),
+    )
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -23,13 +24,13 @@ def told(edge, call):
             "starlette": f"{request.client.host} {url.scheme}://{url.netloc}",
         }
 
-    async def ask(peer: tuple[str, int] | None, *headers: tuple[str, str], host: str | None = "h.example") -> dict:
-        import json
-
+    async def ask(
+        peer: tuple[str, int] | None, *headers: tuple[str, str], host: str | None = "h.example"
+    ) -> dict:
         own = [] if host is None else [(b"host", host.encode("latin-1"))]
         sent = own + [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
         answer = await call(app, headers=sent, client=peer)
-        return {"status": answer.status, "body": answer.body, **(json.loads(answer.body))}
+        return json.loads(answer.body)
 
     return ask
 
@@ -64,15 +65,40 @@ XFF, XFP, XFH, XFX, FWD = (
         ("10.0.0.1", [(XFP, "http, https")], "10.0.0.1", "https://h.example"),
         ("10.0.0.1", [(XFP, "gopher")], "10.0.0.1", "http://h.example"),
         ("10.0.0.1", [(XFF, "1.1.1.1, 10.0.0.2"), (XFP, "https, http")], "1.1.1.1", "https://h.example"),
-        ("10.0.0.1", [(XFH, "archive.example.org"), (XFP, "HTTPS")], "10.0.0.1", "https://archive.example.org"),
-        ("10.0.0.1", [(XFH, "evil, archive.example.org:8443")], "10.0.0.1", "http://archive.example.org:8443"),
+        (
+            "10.0.0.1",
+            [(XFH, "archive.example.org"), (XFP, "HTTPS")],
+            "10.0.0.1",
+            "https://archive.example.org",
+        ),
+        (
+            "10.0.0.1",
+            [(XFH, "evil, archive.example.org:8443")],
+            "10.0.0.1",
+            "http://archive.example.org:8443",
+        ),
         ("10.0.0.1", [(XFX, "/data/")], "10.0.0.1", "http://h.example/data"),
-        ("10.0.0.1", [(FWD, "for=198.51.100.7;proto=https;host=a.example")], "198.51.100.7", "https://a.example"),
+        (
+            "10.0.0.1",
+            [(FWD, "for=198.51.100.7;proto=https;host=a.example")],
+            "198.51.100.7",
+            "https://a.example",
+        ),
         ("10.0.0.1", [(FWD, 'for="[2001:db8::1]:4711"; proto=http')], "2001:db8::1", "http://h.example"),
-        ("10.0.0.1", [(FWD, "for=6.6.6.6;host=evil, For=198.51.100.7;Proto=https")], "198.51.100.7", "https://h.example"),
+        (
+            "10.0.0.1",
+            [(FWD, "for=6.6.6.6;host=evil, For=198.51.100.7;Proto=https")],
+            "198.51.100.7",
+            "https://h.example",
+        ),
         ("10.0.0.1", [(FWD, "for=1.1.1.1, for=10.0.0.2;proto=https")], "1.1.1.1", "https://h.example"),
         ("10.0.0.1", [(FWD, "for=_hidden")], "10.0.0.1", "http://h.example"),
-        ("10.0.0.1", [(FWD, "for=6.6.6.6;host=evil"), (XFF, "198.51.100.7")], "198.51.100.7", "http://h.example"),
+        (
+            "10.0.0.1",
+            [(FWD, "for=6.6.6.6;host=evil"), (XFF, "198.51.100.7")],
+            "198.51.100.7",
+            "http://h.example",
+        ),
     ],
 )
 async def test_client_and_base(told, peer, headers, client, base) -> None:
@@ -87,11 +113,15 @@ async def test_the_framework_sees_the_same(told) -> None:
 
 @pytest.mark.parametrize(
     ("peer", "client"),
-    [(None, "127.0.0.1"), (("", 0), "127.0.0.1"), (("testclient", 1), "0.0.0.0"), (("fe80::1%eth0", 1), "fe80::1%eth0")],
+    [
+        (None, "127.0.0.1"),
+        (("", 0), "127.0.0.1"),
+        (("testclient", 1), "0.0.0.0"),
+        (("fe80::1%eth0", 1), "fe80::1%eth0"),
+    ],
 )
 async def test_odd_peers_still_have_an_address(edge, call, peer, client) -> None:
     app: FastAPI = edge()
-    app.add_api_route("/", lambda request: client_address(request.scope), methods=["GET"])
 
     @app.get("/who")
     async def who(request: Request) -> str:
@@ -109,7 +139,15 @@ async def test_unix_socket_proxy_is_trusted_as_localhost(told) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["h.example", "h.example:8000", "127.0.0.1:80", "[::1]:8000", "under_score", "xn--bcher-kva.example", "h."],
+    [
+        "h.example",
+        "h.example:8000",
+        "127.0.0.1:80",
+        "[::1]:8000",
+        "under_score",
+        "xn--bcher-kva.example",
+        "h.",
+    ],
 )
 async def test_good_hosts(told, host) -> None:
     assert (await told(("9.9.9.9", 1), host=host))["base"] == f"http://{host}"
@@ -117,16 +155,36 @@ async def test_good_hosts(told, host) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["a b", "a/b", "<script>", "a,b", "a@b", 'a"b', "h:", "h:port", "h:99999", "h:-1", "[::1", "[zz]", "é.example"]
-    + ["a\\b", "a?b", "-a.example", "a#b", ":80", "h" * 300],
+    [
+        "a b",
+        "a/b",
+        "<script>",
+        "a,b",
+        "a@b",
+        'a"b',
+        "h:",
+        "h:port",
+        "h:99999",
+        "h:-1",
+        "[::1",
+        "[zz]",
+        "é.example",
+        "a\\b",
+        "a?b",
+        "-a.example",
+        "a#b",
+        ":80",
+        "h" * 300,
+    ],
 )
 async def test_bad_host_is_refused_and_not_reflected(edge, call, host) -> None:
     app: FastAPI = edge()
     app.add_api_route("/", lambda: "reached")
     answer = await call(app, headers=[(b"host", host.encode("latin-1"))])
     assert answer.status == 400
-    assert b'"where":"Host"' in answer.body
-    assert host.encode() not in answer.body.replace(b"name or an address, with or without a port", b"")
+    problem = json.loads(answer.body)
+    assert problem["where"] == "Host"
+    assert problem["detail"] == "The Host must be a name or an address, with or without a port."
 
 
 @pytest.mark.parametrize(

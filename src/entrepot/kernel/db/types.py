@@ -106,7 +106,7 @@ class next_id(FunctionElement[int]):  # noqa: N801 - it reads as a function in S
 
 @compiles(next_id, "postgresql")
 def _next_in_postgresql(element: next_id, compiler: SQLCompiler, **kw: Any) -> str:
-    table, column, _ = (compiler.process(clause, **kw) for clause in element.clauses)
+    table, column = (compiler.process(clause, **kw) for clause in list(element.clauses)[:2])
     return f"nextval(pg_get_serial_sequence({table}, {column}))"
 
 

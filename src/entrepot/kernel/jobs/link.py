@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import structlog
@@ -60,6 +60,7 @@ class Link:
         self._broker: RabbitBroker | None = None
         self._tasks: dict[str, SliceTask] = {}
         self._slices: set[asyncio.Task[Any]] = set()
+        self._free = asyncio.Semaphore(concurrency)
         self._keeping: asyncio.Task[None] | None = None
         self._sending: asyncio.Task[None] | None = None
         self._down_told = False
@@ -78,6 +79,7 @@ class Link:
             if task:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+        await self._finish_slices()
 
     def add(self, name: str, ids: Iterable[int]) -> None:
         """Wake a worker for these ids."""
@@ -102,6 +104,7 @@ class Link:
             return False
 
     async def _keep(self, *, consume: bool) -> None:
+        """Connect, serve until the connection is lost, and connect again, until the link stops."""
         attempt = 0
         while True:
             broker = self._make(consume=consume)
@@ -111,19 +114,23 @@ class Link:
                     await self._serve(broker, consume=consume)
             finally:
                 await self._close(broker)
-            if self._stopping.is_set():
-                return
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), PAUSES[min(attempt, len(PAUSES) - 1)])
+            if await self._stops_within(PAUSES[min(attempt, len(PAUSES) - 1)]):
                 return
             attempt += 1
 
+    async def _stops_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        return self._stopping.is_set()
+
     def _make(self, *, consume: bool) -> RabbitBroker:
-        broker = RabbitBroker(self._url, prefix=self._prefix, prefetch=self._concurrency, changed=self._look)
+        broker = RabbitBroker(
+            self._url, prefix=self._prefix, prefetch=self._concurrency, listening=self.listening.set
+        )
         broker.is_worker_process = consume
         count_outcomes(broker)
         for job in self._jobs.values():
-            self._tasks[job.name] = add_task(broker, job, seconds=self._slice_seconds, started=self._started)
+            self._tasks[job.name] = add_task(broker, job, seconds=self._slice_seconds, around=self._slice)
         return broker
 
     async def _connect(self, broker: RabbitBroker) -> bool:
@@ -134,12 +141,14 @@ class Link:
             self._tell_down(repr(error))
             return False
         self._broker = broker
-        self._look()
+        self._up.set()
+        self._tell_up()
         return True
 
     async def _close(self, broker: RabbitBroker) -> None:
         self._broker = None
-        self._look()
+        self._up.clear()
+        self.listening.clear()
         with suppress(TimeoutError):
             await asyncio.wait_for(broker.shutdown(), CLOSE_LIMIT)
 
@@ -147,29 +156,52 @@ class Link:
         if consume:
             await self._consume(broker)
         else:
-            await self._stopping.wait()
-        if self._waiting:
+            await self._first(broker.lost, self._stopping)
+        if not self._stopping.is_set():
+            self._tell_down("the connection is lost")
+            return
+        await self._finish_slices()
+        if self._waiting and not broker.lost.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._sent.wait(), self._grace)
 
+    async def _first(self, *events: asyncio.Event) -> None:
+        waits = [asyncio.create_task(event.wait()) for event in events]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
     async def _consume(self, broker: RabbitBroker) -> None:
-        """Run what comes in until the link stops, or until the broker refuses to go on."""
+        """Run what comes in until the link stops or the connection is lost."""
         receiver = Receiver(
             broker,
             run_startup=False,
             max_async_tasks=self._concurrency,
             ack_type=AcknowledgeType.WHEN_EXECUTED,
-            wait_tasks_timeout=self._grace,
+            wait_tasks_timeout=0,
         )
-        try:
-            (end,) = await asyncio.gather(receiver.listen(self._stopping), return_exceptions=True)
-            if isinstance(end, BaseException):
-                log.warning("listening to RabbitMQ broke off; it begins anew", exc_info=end)
-        finally:
-            late = list(self._slices)
-            for slice_ in late:
-                slice_.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        (end,) = await asyncio.gather(receiver.listen(self._stopping), return_exceptions=True)
+        if isinstance(end, BaseException) and not broker.lost.is_set():
+            log.warning("listening to RabbitMQ broke off; it begins anew", exc_info=end)
+
+    @asynccontextmanager
+    async def _slice(self) -> AsyncGenerator[None]:
+        """What surrounds each run; slices of a lost connection go on, and count against the bound."""
+        if task := asyncio.current_task():
+            self._slices.add(task)
+            task.add_done_callback(self._slices.discard)
+        async with self._free:
+            yield
+
+    async def _finish_slices(self) -> None:
+        if self._slices:
+            await asyncio.wait(self._slices, timeout=self._grace)
+        late = list(self._slices)
+        for slice_ in late:
+            slice_.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def _send(self) -> None:
         while True:
@@ -192,25 +224,6 @@ class Link:
             return False
         self._tell_up()
         return True
-
-    def _started(self, slice_: asyncio.Task[Any]) -> None:
-        self._slices.add(slice_)
-        slice_.add_done_callback(self._slices.discard)
-
-    def _look(self) -> None:
-        """Take note of what the broker's connections have come to."""
-        broker = self._broker
-        if broker is not None and broker.is_up:
-            self._up.set()
-            self._tell_up()
-        else:
-            self._up.clear()
-            if broker is not None:
-                self._tell_down("the connection is lost")
-        if broker is not None and broker.is_listening:
-            self.listening.set()
-        else:
-            self.listening.clear()
 
     def _tell_down(self, error: str) -> None:
         if not self._down_told and not self._stopping.is_set():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from urllib.parse import urlsplit
 
@@ -18,12 +19,15 @@ from entrepot.kernel.errors import SettingsError
 
 __all__ = ["BROKER_FAILURES", "RabbitBroker", "broker_address"]
 
-BROKER_FAILURES: tuple[type[BaseException], ...] = (*CONNECTION_EXCEPTIONS, BaseAioPikaBrokerError)
-"""What a broker that is down, unreachable or unwilling raises."""
+BROKER_FAILURES: tuple[type[BaseException], ...] = (
+    *CONNECTION_EXCEPTIONS,
+    BaseAioPikaBrokerError,
+    ValueError,
+)
+"""What a broker that is down, unreachable or unwilling raises, and an option in its URL that can't be read."""
 
 CALL_LIMIT = 5.0
 """Seconds for each call to the broker."""
-RECONNECT_INTERVAL = 1
 LONGEST_QUEUE = 100_000
 """Messages kept; the oldest go first, as the sweep repairs that."""
 LONGEST_DEAD_QUEUE = 1000
@@ -49,7 +53,7 @@ def broker_address(url: str) -> str:
 
 
 class _Connection(RobustConnection):
-    """Comes back by itself once it is made; an attempt that fails or is given up leaves nothing behind."""
+    """An attempt to connect that fails or is given up leaves nothing behind."""
 
     async def connect(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the library's signature
         made = False
@@ -62,9 +66,14 @@ class _Connection(RobustConnection):
 
 
 class RabbitBroker(AioPikaBroker):
-    """One durable exchange and queue, named after ``prefix``; ``changed`` is called when it goes or comes."""
+    """One durable exchange and queue, named after ``prefix``, for as long as the connection stands.
 
-    def __init__(self, url: str, *, prefix: str, prefetch: int, changed: Callable[[], None]) -> None:
+    The library's own ways to come back after a loss restore only part of the state, so a broker that is
+    ``lost`` is shut down and replaced by a new one.
+    """
+
+    def __init__(self, url: str, *, prefix: str, prefetch: int, listening: Callable[[], None]) -> None:
+        _quieten()
         self.queue_name = f"{prefix}.jobs"
         dead = Queue(
             name=f"{self.queue_name}.dead",
@@ -84,29 +93,18 @@ class RabbitBroker(AioPikaBroker):
             task_queues=[queue],
             dead_letter_queue=dead,
             timeout=CALL_LIMIT,
-            reconnect_interval=RECONNECT_INTERVAL,
             connection_class=_Connection,
         )
-        self._changed = changed
-        self._consuming = False
-
-    @property
-    def is_up(self) -> bool:
-        """Whether its connections stand."""
-        connections = self._connections()
-        return bool(connections) and all(each.connected.is_set() for each in connections)
-
-    @property
-    def is_listening(self) -> bool:
-        """Whether messages come in."""
-        return self._consuming and self.is_up
+        self.lost = asyncio.Event()
+        """Set when a connection broke or the server took the queue away."""
+        self._listening = listening
+        self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
 
     async def startup(self) -> None:
         """Connect and declare; raises one of BROKER_FAILURES."""
         await super().startup()
         for connection in self._connections():
-            connection.close_callbacks.add(self._tell)
-            connection.reconnect_callbacks.add(self._tell)
+            connection.close_callbacks.add(self._lose)
 
     async def shutdown(self) -> None:
         """Close the connections; what isn't acknowledged goes back to the queue."""
@@ -114,23 +112,22 @@ class RabbitBroker(AioPikaBroker):
         await asyncio.gather(*closing, return_exceptions=True)
 
     async def listen(self) -> AsyncGenerator[AckableMessage, None]:
-        """Give the messages; each is ours until it is acknowledged or the connection breaks."""
+        """Give the messages, each ours until it is acknowledged; raises ConnectionError with the loss."""
         if self.read_channel is None:
             raise NoStartupError("the broker listens after its start only")
         await self.read_channel.set_qos(prefetch_count=self._qos, timeout=CALL_LIMIT)
         ((queue, _),) = await self._declare_queues(self.read_channel)
-        arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
-        tag = await queue.consume(arrived.put, timeout=CALL_LIMIT)
-        self._consuming = True
-        self._changed()
+        tag = await queue.consume(self._arrived.put, timeout=CALL_LIMIT)
+        channel = await self.read_channel.get_underlay_channel()
+        channel.on_consumer_cancel_callbacks.add(self._lose)
+        self._listening()
         try:
-            while True:
-                message = await arrived.get()
+            while message := await self._arrived.get():
                 yield AckableMessage(data=message.body, ack=_acknowledge(message))
         finally:
-            self._consuming = False
-            if self.is_up:
+            if not self.lost.is_set():
                 await queue.cancel(tag, timeout=CALL_LIMIT)
+        raise ConnectionError("the connection is lost")
 
     async def backlog(self) -> int:
         """Count the messages that nobody has taken yet."""
@@ -143,8 +140,16 @@ class RabbitBroker(AioPikaBroker):
     def _connections(self) -> list[AbstractRobustConnection]:
         return [each for each in (self.write_conn, self.read_conn) if each is not None]
 
-    def _tell(self, *_: object) -> None:
-        self._changed()
+    def _lose(self, *_: object) -> None:
+        self.lost.set()
+        self._arrived.put_nowait(None)
+
+
+def _quieten() -> None:
+    """Keep the libraries from logging each attempt of an outage with its traceback; the link tells of it once."""
+    for library in map(logging.getLogger, ("aio_pika", "aiormq")):
+        if not library.isEnabledFor(logging.DEBUG):
+            library.setLevel(logging.CRITICAL)
 
 
 def _acknowledge(message: AbstractIncomingMessage) -> Callable[[], Awaitable[None]]:

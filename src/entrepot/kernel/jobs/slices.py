@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import cache
 from typing import Any
 
 import structlog
@@ -13,26 +15,25 @@ from taskiq import AsyncBroker, TaskiqMessage, TaskiqMiddleware, TaskiqResult
 from taskiq.decor import AsyncTaskiqDecoratedTask
 
 from entrepot.kernel.jobs.job import Job
+from entrepot.kernel.web.metrics import metrics_registry
 
-__all__ = ["Failed", "SliceTask", "Started", "add_task", "count_outcomes"]
+__all__ = ["Around", "Failed", "SliceTask", "add_task", "count_outcomes"]
 
 SliceTask = AsyncTaskiqDecoratedTask[[list[int]], Coroutine[Any, Any, None]]
 Failed = Callable[[str, Sequence[int]], None]
-Started = Callable[[asyncio.Task[Any]], None]
+Around = Callable[[], AbstractAsyncContextManager[None]]
 
 log = structlog.stdlib.get_logger(__name__)
-slices = Counter("entrepot_jobs", "Runs of background jobs by outcome.", ["job", "outcome"])
 
 
-def add_task(broker: AsyncBroker, job: Job, *, seconds: float, started: Started | None = None) -> SliceTask:
-    """Register a job with a broker; a run is stopped after ``seconds``, and ``started`` is told its task."""
+def add_task(
+    broker: AsyncBroker, job: Job, *, seconds: float, around: Around = nullcontext[None]
+) -> SliceTask:
+    """Register a job with a broker; a run happens inside ``around`` and is stopped after ``seconds``."""
 
     async def run(ids: list[int]) -> None:
-        task = asyncio.current_task()
-        if started and task:
-            started(task)
         with structlog.contextvars.bound_contextvars(job=job.name):
-            async with asyncio.timeout(seconds):
+            async with around(), asyncio.timeout(seconds):
                 await job.run(ids)
 
     return broker.register_task(run, job.name)
@@ -49,6 +50,12 @@ def _told_already(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING and record.msg != "Exception found while executing function."
 
 
+@cache
+def _runs() -> Counter:
+    labels = ("job", "outcome")
+    return Counter("entrepot_jobs", "Runs of background jobs.", labels, registry=metrics_registry())
+
+
 class _Outcomes(TaskiqMiddleware):
     def __init__(self, failed: Failed | None) -> None:
         super().__init__()
@@ -56,14 +63,14 @@ class _Outcomes(TaskiqMiddleware):
 
     def post_execute(self, message: TaskiqMessage, result: TaskiqResult[Any]) -> None:
         if not result.is_err:
-            slices.labels(message.task_name, "done").inc()
+            _runs().labels(message.task_name, "done").inc()
 
     def on_error(self, message: TaskiqMessage, result: TaskiqResult[Any], exception: BaseException) -> None:
         name, ids = message.task_name, message.args[0]
         if isinstance(exception, asyncio.CancelledError):
-            slices.labels(name, "cancelled").inc()
+            _runs().labels(name, "cancelled").inc()
             raise exception  # taskiq would take it for an end of the run, and acknowledge the message
-        slices.labels(name, "failed").inc()
+        _runs().labels(name, "failed").inc()
         log.error("a job failed; the sweep will bring it back", job=name, ids=ids, exc_info=exception)
         if self._failed:
             self._failed(name, ids)

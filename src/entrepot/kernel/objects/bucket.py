@@ -16,7 +16,13 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PreconditionError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    GenericError,
+    PreconditionError,
+    UnauthenticatedError,
+)
 
 from entrepot.kernel.errors import TooLarge, Unavailable
 from entrepot.kernel.objects.digest import Digest
@@ -41,11 +47,10 @@ _STATUS = re.compile(r"status code: (\d{3})")
 class Bucket:
     """An obstore store; ``name`` begins the sentences about it, ``prefix`` its keys."""
 
-    def __init__(self, backend: Backend, name: str, *, prefix: str = "", quoted_etags: bool = True) -> None:
+    def __init__(self, backend: Backend, name: str, *, prefix: str = "") -> None:
         self._backend = backend
         self.name = name
         self.prefix = prefix
-        self._quote = '"' if quoted_etags else ""
 
     def stat(self, path: str, version: str | None = None) -> Stat:
         """Ask for what is known of an object; raises ObjectMissing."""
@@ -63,7 +68,7 @@ class Bucket:
         """
         options = _options(version)
         if etag is not None:
-            options["if_match"] = f"{self._quote}{etag}{self._quote}"
+            options["if_match"] = f'"{etag}"'
         if start or stop is not None:
             options["range"] = {"offset": start} if stop is None else (start, stop)
         with self._failures(path, version):
@@ -93,10 +98,10 @@ class Bucket:
 
         ``size`` is the whole, if known. Raises ObjectExists unless ``replace``, and what ``pieces`` raises.
         """
-        head = list(itertools.islice(pieces, SINGLE // PIECE))
+        head = _head(pieces)
         try:
             with self._failures(path, None):
-                if len(head) < SINGLE // PIECE:
+                if sum(map(len, head)) < SINGLE:
                     result = self._put_whole(path, b"".join(head), attributes, replace=replace)
                 else:
                     every = itertools.chain(head, pieces)
@@ -162,9 +167,11 @@ class Bucket:
             raise ObjectChanged(f"The object {shown(path)} was replaced while it was being read.") from error
         except BaseError as error:
             found = _STATUS.search(str(error))
-            status = found and found[1]
-            if version is not None and status in {"400", "405"}:  # no such id; a delete marker
+            status = int(found[1]) if found else None
+            if version is not None and status in {400, 405}:  # no such id; a delete marker
                 raise missing(path, version) from error
+            if status is None and isinstance(error, UnauthenticatedError):
+                raise Unavailable(f"There are no valid credentials for {self.name}.") from error
             raise Unavailable(refusal(self.name, status)) from error
 
 
@@ -174,13 +181,13 @@ def missing(path: str, version: str | None) -> ObjectMissing:
     return ObjectMissing(f"{what} is stored as {shown(path)}.")
 
 
-def refusal(name: str, status: str | int | None) -> str:
+def refusal(name: str, status: int | None) -> str:
     """Say how a store failed, from its HTTP status (None: no answer)."""
     if status is None:
         return f"{name} doesn't answer."
-    if str(status) == "301":
+    if status == 301:
         return f"{name} is in another region; set ENTREPOT_S3_REGION to it."
-    if str(status) in {"401", "403"}:
+    if status in {401, 403}:
         return f"{name} refuses the access (HTTP {status}); its credentials must be right and allow this."
     return f"{name} failed (HTTP {status})."
 
@@ -191,6 +198,18 @@ def _options(version: str | None) -> GetOptions:
 
 def _exists(path: str) -> ObjectExists:
     return ObjectExists(f"Something is stored as {shown(path)} already.")
+
+
+def _head(pieces: Iterator[bytes]) -> list[bytes]:
+    """Draw pieces until there are SINGLE bytes; fewer only at the end of all."""
+    head: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        head.append(piece)
+        size += len(piece)
+        if size >= SINGLE:
+            break
+    return head
 
 
 def _limited(pieces: Iterator[bytes], most: int) -> Iterator[bytes]:

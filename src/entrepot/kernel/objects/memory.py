@@ -17,7 +17,7 @@ class MemoryStore(RemoteStore):
     scheme: ClassVar[Scheme] = "memory"
 
     def __init__(self) -> None:
-        super().__init__(Bucket(Backend(), "The store in memory", quoted_etags=False))
+        super().__init__(Bucket(Backend(), "The store in memory"))
 
     def _check_version(self, path: str, version: str | None) -> None:
         """Raise ObjectMissing for any version."""

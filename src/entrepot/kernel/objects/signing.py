@@ -28,7 +28,13 @@ class Keys(NamedTuple):
 
 
 class _Found(Protocol):
-    def get_frozen_credentials(self) -> Keys: ...
+    def get_frozen_credentials(self) -> _Frozen: ...
+
+
+class _Frozen(Protocol):
+    access_key: str
+    secret_key: str
+    token: str | None
 
 
 class _Session(Protocol):
@@ -69,7 +75,8 @@ class Credentials:
             with self._lock:
                 self._found = self._found or cast("_Session", Session()).get_credentials()
             if self._found:
-                return Keys(*self._found.get_frozen_credentials())
+                frozen = self._found.get_frozen_credentials()
+                return Keys(frozen.access_key, frozen.secret_key, frozen.token)
         except BotoCoreError as error:
             raise Unavailable(f"The S3 credentials can't be had: {error}") from error
         raise Unavailable(

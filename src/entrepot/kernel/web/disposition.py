@@ -13,9 +13,19 @@ ATTR_CHARS = "!#$&+-.^_`|~"
 
 
 def safe_filename(name: str) -> str:
-    """Make a name that is one path part: separators, control and format characters become ``_``."""
-    safe = "".join("_" if char in "/\\" or unicodedata.category(char)[0] == "C" else char for char in name)
+    """Make a name that is one path part on one line.
+
+    Separators, control and format characters become ``_``; other white space becomes a space.
+    """
+    safe = "".join(map(_safe_char, name)).strip()
     return safe if safe.strip(". ") else "file"
+
+
+def _safe_char(char: str) -> str:
+    category = unicodedata.category(char)
+    if char in "/\\" or category[0] == "C" or category in ("Zl", "Zp"):
+        return "_"
+    return " " if category == "Zs" else char
 
 
 def content_disposition(filename: str, *, inline: bool = False) -> str:

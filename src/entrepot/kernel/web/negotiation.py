@@ -75,7 +75,7 @@ def negotiate(accept: str | None, formats: Mapping[str, str], *, wanted: str | N
 def _quality(media_type: str, ranges: Sequence[_MediaRange]) -> float:
     essence, _, rest = media_type.lower().partition(";")
     type_, _, subtype = essence.strip().partition("/")
-    parameters = _parameters(";" + rest) if rest else frozenset[tuple[str, str]]()
+    parameters = frozenset(_parameters(";" + rest))
     best, quality = -1, 0.0
     for media_range in ranges:
         specificity = media_range.specificity(type_, subtype, parameters)
@@ -104,10 +104,10 @@ def _split_quality(text: str) -> tuple[frozenset[tuple[str, str]], float | None]
     return frozenset(parameters.items()), quality
 
 
-def _parameters(text: str) -> frozenset[tuple[str, str]]:
+def _parameters(text: str) -> list[tuple[str, str]]:
     """Read parameters; ``charset`` is left out, since it says nothing about the representation here."""
     pairs = ((name.lower(), (quoted or plain).lower()) for name, quoted, plain in PARAMETER.findall(text))
-    return frozenset((name, value) for name, value in pairs if name != "charset")
+    return [(name, value) for name, value in pairs if name != "charset"]
 
 
 def accepts_coding(accept_encoding: bytes | None, coding: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 
@@ -44,13 +45,13 @@ def form_of(visit: RequestContext) -> str:
     return negotiate(visit.request.headers.get("accept"), FORMS, wanted=wanted)
 
 
-def render(visit: RequestContext, text: str, form: str, *, status: int = 200) -> Response:
+async def render(visit: RequestContext, text: str, form: str, *, status: int = 200) -> Response:
     """Answer with JSON text, or with the page that shows it."""
     if form != "text/html":
         return Response(text.encode(), status, media_type="application/json", headers=VARY)
     query = visit.request.url.query
     path = visit.request.scope["path"] + (f"?{query}" if query else "")
-    page = browse_page(text, method=visit.request.method, path=path)
+    page = await asyncio.to_thread(browse_page, text, method=visit.request.method, path=path)
     return Response(page.encode(), status, media_type="text/html", headers=VARY)
 
 

@@ -8,6 +8,7 @@ end. Both marks are control characters, which JSON text can't contain.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from urllib.parse import quote
@@ -15,8 +16,8 @@ from urllib.parse import quote
 from entrepot.modules.archive.models import Frame, ListedFrame, Thumbnail, Version
 
 __all__ = [
-    "Json", "checked_version_object", "dumps", "frame_answer", "join_documents", "moment", "render_document",
-    "render_object", "thumbnail_answer", "thumbnail_object",
+    "Json", "checked_version_object", "dumps", "frame_answer", "join_documents", "moment", "read_day",
+    "read_moment", "render_document", "render_object", "thumbnail_answer", "thumbnail_object",
 ]  # fmt: skip
 
 BASE = "\x01"
@@ -53,6 +54,10 @@ ANSWER_FIELDS = (
 )  # fmt: skip
 
 
+ISO_DAY = r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}"
+ISO_MOMENT = rf"{ISO_DAY}(?:[T ].+)?"
+
+
 class Json(str):
     """Text that is JSON already."""
 
@@ -62,6 +67,25 @@ class Json(str):
 def moment(value: datetime) -> str:
     """Write a moment as the wire has it: UTC, the fraction left out when it is zero."""
     return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def read_day(text: str) -> date:
+    """Read ``YYYY-MM-DD`` or ``YYYYMMDD``; raises ValueError."""
+    if not re.fullmatch(ISO_DAY, text):
+        raise ValueError("not a day")
+    return date.fromisoformat(text)
+
+
+def read_moment(text: str) -> datetime:
+    """Read an ISO date-time, or a day alone; without a zone it is UTC. Raises ValueError."""
+    # datetime takes any character between day and time, so a zone behind a day would pass for a time.
+    if not re.fullmatch(ISO_MOMENT, text):
+        raise ValueError("not a moment")
+    value = datetime.fromisoformat(text)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("not a moment of the years 1 to 9999") from error
 
 
 def dumps(value: object) -> str:

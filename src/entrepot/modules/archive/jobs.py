@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from entrepot.kernel.context import ProcessContext
 from entrepot.kernel.jobs import Job
+from entrepot.kernel.process import ProcessContext
 from entrepot.modules.archive.service.checks import CHECKSUM_JOB, check_versions, unchecked_versions
 
 __all__ = ["jobs"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, PackageLoader, Template
 from markupsafe import Markup, escape
 
 __all__ = ["browse_page"]
@@ -15,10 +16,10 @@ LONGEST = 2_000_000
 """Characters of indented JSON that a page shows."""
 
 
-class _Templates:
-    def __init__(self) -> None:
-        loader = PackageLoader("entrepot.modules.archive")
-        self.browse = Environment(loader=loader, autoescape=True).get_template("browse.html")
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    loader = PackageLoader("entrepot.modules.archive")
+    return Environment(loader=loader, autoescape=True).get_template("browse.html")
 
 
 def browse_page(text: str, *, method: str, path: str) -> str:
@@ -26,4 +27,4 @@ def browse_page(text: str, *, method: str, path: str) -> str:
     indented = json.dumps(json.loads(text), ensure_ascii=False, indent=2)
     cut = len(indented) > LONGEST
     shown = Markup(LINK.sub(r'<a href="\1">\1</a>', str(escape(indented[:LONGEST]))))  # noqa: S704 - escaped
-    return _Templates().browse.render(method=method, path=path, answer=shown, cut=cut)
+    return _template().render(method=method, path=path, answer=shown, cut=cut)

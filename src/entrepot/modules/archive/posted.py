@@ -6,12 +6,12 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import cast
 
 from entrepot.kernel.errors import InvalidInput
 from entrepot.lib.sky import GeometryError, footprint_from_geojson
-from entrepot.modules.archive.documents import dumps
+from entrepot.modules.archive.documents import dumps, read_day, read_moment
 from entrepot.modules.archive.models import NewVersion, PostedFrame, PostedThumbnail
 from entrepot.modules.archive.settings import ArchiveSettings
 
@@ -86,18 +86,15 @@ def _moment(value: object) -> datetime:
     if not isinstance(value, str):
         raise ValueError(MOMENT_FORM)
     try:
-        moment = datetime.fromisoformat(value.strip())
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+        return read_moment(value.strip())
+    except ValueError:
         raise ValueError(MOMENT_FORM) from None
 
 
 def _day(value: object) -> date:
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    if not re.fullmatch(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}", text):
-        raise ValueError(DAY_FORM)
     try:
-        return date.fromisoformat(text)
+        return read_day(text)
     except ValueError:
         raise ValueError(DAY_FORM) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -10,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from starlette.datastructures import QueryParams
 
 from entrepot.kernel.errors import InvalidInput
+from entrepot.modules.archive.documents import read_day, read_moment
 from entrepot.modules.archive.folding import fold
 from entrepot.modules.archive.models import Condition, FrameQuery, Operator
 from entrepot.modules.archive.settings import ArchiveSettings
@@ -24,7 +26,11 @@ ORDERABLE = (
     "instrument_id", "target_name", "reduction_level", "exposure_time",
 )  # fmt: skip
 
+LONGEST_PART = 10_000
+"""Characters of a text that is searched for inside others."""
+
 DATE_FORMATS = ("%m/%d/%Y",)
+LOST_PLUS = re.compile(r"(?<=:[0-9]{2}) (?=[0-9]{2}:?[0-9]{2}$)|(?<=\.[0-9]) (?=[0-9]{2}:?[0-9]{2}$)")
 MOMENT_FORMATS = ("%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S.%f")
 
 
@@ -39,15 +45,11 @@ def parse_moment(text: str) -> datetime:
     """Read a moment in any of the forms of the contract §2.1; without a zone it is UTC."""
     text = parse_text(text)
     value = _first_format(text, MOMENT_FORMATS)
-    if value is None:
-        try:
-            # A plus sign that wasn't encoded has become a space on the way.
-            value = datetime.fromisoformat(text if text.count(" ") < 2 else "+".join(text.rsplit(" ", 1)))
-        except ValueError:
-            raise ValueError("Enter a valid date/time.") from None
+    if value is not None:
+        return value.replace(tzinfo=UTC)
     try:
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    except OverflowError:
+        return read_moment(LOST_PLUS.sub("+", text))
+    except ValueError:
         raise ValueError("Enter a valid date/time.") from None
 
 
@@ -58,7 +60,7 @@ def parse_day(text: str) -> date:
     if value is not None:
         return value.date()
     try:
-        return date.fromisoformat(text)
+        return read_day(text)
     except ValueError:
         raise ValueError("Enter a valid date.") from None
 
@@ -123,12 +125,17 @@ class Filter:
     parse: Callable[[str], object]
 
 
-def _lower(text: str) -> str:
-    return parse_text(text).lower()
+def _part(text: str) -> object:
+    # SQLite refuses patterns over 50,000 bytes, and nothing that is stored is as long as this.
+    return text if len(text) <= LONGEST_PART else NOTHING
 
 
-def _folded(text: str) -> str:
-    return fold(parse_text(text)).lower()
+def _lower(text: str) -> object:
+    return _part(parse_text(text).lower())
+
+
+def _folded(text: str) -> object:
+    return _part(fold(parse_text(text)).lower())
 
 
 def _itself_or_folded(text: str) -> tuple[str, ...]:

@@ -56,12 +56,12 @@ async def show_roots(visit: Visit) -> Response:
     """Give the addresses of the collections."""
     form, base = form_of(visit), archive_base(visit)
     roots = {name: f"{base}/{name}/" for name in ("frames", "versions", "thumbnails")}
-    return render(visit, render_object(roots), form)
+    return await render(visit, render_object(roots), form)
 
 
 async def show_health(visit: Visit) -> Response:
     """Answer as long as the process lives."""
-    return render(visit, '"ok"', form_of(visit))
+    return await render(visit, '"ok"', form_of(visit))
 
 
 async def show_profile(visit: Visit) -> Response:
@@ -70,7 +70,7 @@ async def show_profile(visit: Visit) -> Response:
     caller = await visit.caller()
     profile: dict[str, object] = {} if caller.is_anonymous else {"proposals": sorted(caller.projects)}
     members = {"username": caller.username, "profile": render_object(profile)}
-    return render(visit, render_object({**members, "is_staff": caller.is_staff}), form)
+    return await render(visit, render_object({**members, "is_staff": caller.is_staff}), form)
 
 
 async def give_token(visit: Visit) -> Response:
@@ -79,13 +79,13 @@ async def give_token(visit: Visit) -> Response:
     credentials = credentials_of(visit.request.scope)
     if credentials is not None:
         await visit.caller()
-        return render(visit, render_object({"token": credentials.secret}), form)
-    username, password = _name_and_password(await read_body(visit.request))
+        return await render(visit, render_object({"token": credentials.secret}), form)
+    username, password = await read_body(visit.request, _name_and_password)
     try:
         token = await sign_in(visit.process.database, username, password)
     except SignInRefused as error:
         raise InvalidInput.of({"non_field_errors": [error.detail]}) from error
-    return render(visit, render_object({"token": token}), form)
+    return await render(visit, render_object({"token": token}), form)
 
 
 def _name_and_password(body: object) -> tuple[str, str]:
@@ -111,11 +111,11 @@ async def own_token(visit: Visit) -> Response:
         raise MethodNotAllowed('Method "GET" not allowed.', headers={"Allow": "POST, OPTIONS"})
     form = form_of(visit)
     await visit.caller()
-    return render(visit, render_object({"token": credentials.secret}), form)
+    return await render(visit, render_object({"token": credentials.secret}), form)
 
 
 async def revoke(visit: Visit) -> Response:
     """Revoke the token that the caller came with, and all that signing in has given."""
     form = form_of(visit)
     await revoke_own(visit.process.database, await visit.caller())
-    return render(visit, render_object({"message": "API token revoked."}), form)
+    return await render(visit, render_object({"message": "API token revoked."}), form)

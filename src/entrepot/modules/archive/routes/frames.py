@@ -100,9 +100,8 @@ async def list_frames(visit: Visit) -> Response:
     params, settings = visit.request.query_params, settings_of(visit)
     query = read_query(params, settings)
     by_cursor = params.get("pagination_style") == "cursor"
-    secret = visit.process.settings.signing_key()
     if by_cursor:
-        query = _at_cursor(params.get("cursor", ""), query, secret)
+        query = _at_cursor(params.get("cursor", ""), query, visit.process.secret)
     async with visit.reading() as (caller, session):
         page = await search.find_frames(
             session,
@@ -115,9 +114,9 @@ async def list_frames(visit: Visit) -> Response:
         )
     results = _results(visit, page)
     if by_cursor:
-        return render(visit, cursor_envelope(visit, results, query, page, secret), form)
+        return await render(visit, cursor_envelope(visit, results, query, page, visit.process.secret), form)
     envelope = offset_envelope(visit, results, limit=query.limit, offset=query.offset, page=page)
-    return render(visit, envelope, form)
+    return await render(visit, envelope, form)
 
 
 def _at_cursor(token: str, query: FrameQuery, secret: bytes) -> FrameQuery:
@@ -149,9 +148,11 @@ async def create_frame(visit: Visit) -> Response:
     """File a frame whose file lies in the store; a known basename gets a further version."""
     form = form_of(visit)
     (await visit.caller()).require(Scope.WRITE, staff=True)
-    posted = read_frame(await read_body(visit.request), settings_of(visit))
+    settings = settings_of(visit)
+    posted = await read_body(visit.request, lambda body: read_frame(body, settings))
     filed = await ingest.post_frame(visit.process, posted)
-    return render(visit, frame_answer(filed.frame, filed.related, archive_base(visit)), form, status=201)
+    answer = frame_answer(filed.frame, filed.related, archive_base(visit))
+    return await render(visit, answer, form, status=201)
 
 
 async def show_frame(visit: Visit, frame_id: int) -> Response:
@@ -162,7 +163,7 @@ async def show_frame(visit: Visit, frame_id: int) -> Response:
     async with visit.reading() as (caller, session):
         found, pictures = await search.find_frame(session, caller, frame_id, query, with_thumbnails=wanted)
     page = FramePage(frames=(found,), more=False, thumbnails=pictures)
-    return render(visit, _results(visit, page)[1:-1], form)
+    return await render(visit, _results(visit, page)[1:-1], form)
 
 
 async def show_headers(visit: Visit, frame_id: int) -> Response:
@@ -170,7 +171,7 @@ async def show_headers(visit: Visit, frame_id: int) -> Response:
     form = form_of(visit)
     async with visit.reading() as (caller, session):
         headers = await search.find_headers(session, caller, frame_id)
-    return render(visit, render_object({"data": Json(headers)}), form)
+    return await render(visit, render_object({"data": Json(headers)}), form)
 
 
 async def show_related(visit: Visit, frame_id: int) -> Response:
@@ -180,4 +181,4 @@ async def show_related(visit: Visit, frame_id: int) -> Response:
         related = await search.find_related(session, caller, frame_id)
     base = archive_base(visit)
     text = ",".join(frame_answer(frame, others, base) for frame, others in related)
-    return render(visit, f"[{text}]", form)
+    return await render(visit, f"[{text}]", form)

@@ -109,7 +109,7 @@ async def list_versions(visit: Visit) -> Response:
     results = ",".join(render_object(checked_version_object(one, name, base)) for one, name in rows)
     page = FramePage(frames=(), more=offset + len(rows) < count, count=count)
     envelope = offset_envelope(visit, Json(f"[{results}]"), limit=limit, offset=offset, page=page)
-    return render(visit, envelope, form)
+    return await render(visit, envelope, form)
 
 
 async def show_version(visit: Visit, version_id: int) -> Response:
@@ -118,7 +118,8 @@ async def show_version(visit: Visit, version_id: int) -> Response:
     async with visit.reading() as (caller, session):
         caller.require(Scope.READ, staff=True)
         version, name = await search.find_version(session, version_id)
-    return render(visit, render_object(checked_version_object(version, name, archive_base(visit))), form)
+    found = checked_version_object(version, name, archive_base(visit))
+    return await render(visit, render_object(found), form)
 
 
 async def list_thumbnails(visit: Visit) -> Response:
@@ -133,7 +134,7 @@ async def list_thumbnails(visit: Visit) -> Response:
     results = ",".join(render_object(thumbnail_object(one, base)) for one in rows)
     page = FramePage(frames=(), more=offset + len(rows) < count, count=count)
     envelope = offset_envelope(visit, Json(f"[{results}]"), limit=limit, offset=offset, page=page)
-    return render(visit, envelope, form)
+    return await render(visit, envelope, form)
 
 
 async def show_thumbnail(visit: Visit, thumbnail_id: int) -> Response:
@@ -141,17 +142,18 @@ async def show_thumbnail(visit: Visit, thumbnail_id: int) -> Response:
     form = form_of(visit)
     async with visit.reading() as (caller, session):
         found = await search.find_thumbnail(session, caller, thumbnail_id)
-    return render(visit, render_object(thumbnail_object(found, archive_base(visit))), form)
+    return await render(visit, render_object(thumbnail_object(found, archive_base(visit))), form)
 
 
 async def create_thumbnail(visit: Visit) -> Response:
     """File a thumbnail whose picture lies in the store; the same basename again replaces it."""
     form = form_of(visit)
     (await visit.caller()).require(Scope.WRITE, staff=True)
-    posted = read_thumbnail(await read_body(visit.request), settings_of(visit))
+    settings = settings_of(visit)
+    posted = await read_body(visit.request, lambda body: read_thumbnail(body, settings))
     thumbnail, filed = await ingest.file_thumbnail(visit.process, posted)
     answer = thumbnail_answer(thumbnail, filed.frame, filed.related, archive_base(visit))
-    return render(visit, answer, form, status=201)
+    return await render(visit, answer, form, status=201)
 
 
 async def download_file(visit: Visit, key: str, name: str, files: OpenFiles) -> Response:

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from entrepot.kernel.context import ProcessContext
 from entrepot.kernel.db import WriteSession
 from entrepot.kernel.errors import Gone, NotFound
 from entrepot.kernel.objects import Checksums, ObjectChanged, ObjectMissing, OpenObject
+from entrepot.kernel.process import ProcessContext
 from entrepot.modules.archive.models import FileState, StoredFile, Version
 from entrepot.modules.archive.store import files as store
 

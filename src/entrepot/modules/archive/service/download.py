@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 
-from entrepot.kernel.context import ProcessContext
 from entrepot.kernel.db import ReadSession
 from entrepot.kernel.errors import Gone, NotFound
 from entrepot.kernel.identity import Caller
 from entrepot.kernel.objects import OpenObject
+from entrepot.kernel.process import ProcessContext
 from entrepot.modules.archive.models import StoredFile
 from entrepot.modules.archive.service.checks import OVERWRITTEN, open_file
 from entrepot.modules.archive.service.visibility import sight_of

@@ -9,14 +9,19 @@ from entrepot.modules.archive.models import Frame
 
 __all__ = ["own_path", "shared_path", "thumbnail_path"]
 
+PICTURES = (".jpg", ".jpeg")
+
 
 def shared_path(frame: Frame, extension: str, header_extname: str = "") -> str:
     """Give the path under which the old client puts a frame's file (contract §6).
 
     ``<site>/<instrument>/<YYYYMMDD>/<raw|processed>/<name>``, raw for reduction level 0;
-    bad-pixel masks in tile-compressed files lie in ``<site>/<instrument>/bpm/<name>``.
+    bad-pixel masks in tile-compressed files lie in ``<site>/<instrument>/bpm/<name>``, pictures among
+    the thumbnails.
     """
     name = frame.basename + extension
+    if extension in PICTURES:
+        return thumbnail_path(frame, name)
     if extension == ".fits.fz" and _is_mask(frame, header_extname):
         return _join((frame.site_id, frame.instrument_id, "bpm", name))
     kind = "raw" if frame.reduction_level == 0 else "processed"

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from entrepot.kernel.context import ProcessContext
 from entrepot.kernel.db import Duplicate, WriteSession
 from entrepot.kernel.errors import InvalidInput
 from entrepot.kernel.events import record
 from entrepot.kernel.objects import Checksums
+from entrepot.kernel.process import ProcessContext
 from entrepot.modules.archive.documents import render_document
 from entrepot.modules.archive.models import (
     FileState,
