@@ -1,15 +1,18 @@
-"""The statements of a request, captured from the service and replayed through the bare driver."""
+"""The statements of a request, captured where the service hands them to the driver, and replayed."""
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
+import aiosqlite
+import asyncpg
 import httpx
+from asyncpg.prepared_stmt import PreparedStatement
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine
 
 from entrepot.app import create_app, load
 from entrepot.kernel.context import ProcessContext
@@ -30,34 +33,59 @@ Trace = list[Step]
 BEGIN, COMMIT = "BEGIN", "COMMIT"
 
 _tracing: ContextVar[Trace | None] = ContextVar("tracing", default=None)
+_writers: WeakSet[Any] = WeakSet()
 
 
-def _note(step: Step) -> None:
+def _note(connection: Any, text: str, values: Any = (), *, many: bool = False) -> None:
     trace = _tracing.get()
     if trace is not None:
-        trace.append(step)
+        trace.append(Step(text, values, connection in _writers, many))
 
 
-def _watch(engine: Engine, *, writes: bool) -> None:
-    @event.listens_for(engine, "before_cursor_execute")
-    def executed(
-        connection: Connection, cursor: Any, statement: str, values: Any, context: Any, executemany: bool
-    ) -> None:
-        _note(Step(statement, values, writes, executemany))
+def watch_drivers() -> None:
+    """Have both drivers note what is sent through them while a trace is taken; for this process only."""
+    trip, simple = aiosqlite.Connection._execute, asyncpg.Connection.execute
+    query, many = asyncpg.Connection._execute, asyncpg.Connection._executemany
+    fetch = PreparedStatement.fetch
 
-    if not writes:
-        return
+    async def watched_trip(self: Any, call: Callable[..., Any], *values: Any, **options: Any) -> Any:
+        if call.__name__ in ("execute", "executemany", "_execute_fetchall"):
+            _note(self, *values, many=call.__name__ == "executemany")
+        elif call.__name__ == "commit":
+            _note(self, COMMIT)
+        return await trip(self, call, *values, **options)
 
-    @event.listens_for(engine, "commit")
-    def committed(connection: Connection) -> None:
-        _note(Step(COMMIT, writes=True))
+    async def watched_simple(self: Any, text: str, *values: Any, **options: Any) -> Any:
+        if not values:
+            _note(self, text.rstrip(";"))
+        return await simple(self, text, *values, **options)
 
-    # In SQLite the service sends BEGIN as a statement, which is captured as one.
-    if engine.dialect.name != "sqlite":
+    async def watched_query(self: Any, text: str, values: Any, *more: Any, **options: Any) -> Any:
+        _note(self, text, values)
+        return await query(self, text, values, *more, **options)
 
-        @event.listens_for(engine, "begin")
-        def begun(connection: Connection) -> None:
-            _note(Step(BEGIN, writes=True))
+    async def watched_many(self: Any, text: str, values: Any, *more: Any, **options: Any) -> Any:
+        kept = list(values)
+        _note(self, text, kept, many=True)
+        return await many(self, text, kept, *more, **options)
+
+    async def watched_fetch(self: Any, *values: Any, **options: Any) -> Any:
+        _note(self._connection, self.get_query(), values)
+        return await fetch(self, *values, **options)
+
+    aiosqlite.Connection._execute = watched_trip
+    asyncpg.Connection.execute, asyncpg.Connection._execute = watched_simple, watched_query
+    asyncpg.Connection._executemany, PreparedStatement.fetch = watched_many, watched_fetch
+
+
+async def _tell_writers(database: Database) -> None:
+    """Note which of the driver's connections are the writer's, also of those to come."""
+
+    @event.listens_for(database.writer.sync_engine, "connect")
+    def connected(connection: Any, record: object) -> None:
+        _writers.add(connection.driver_connection)
+
+    await database.writer.dispose()
 
 
 class Service:
@@ -89,8 +117,7 @@ async def watched_service(settings: Mapping[str, str]) -> AsyncIterator[Service]
     app = create_app(load(settings))
     async with app.router.lifespan_context(app):
         context: ProcessContext = app.state.context
-        _watch(context.database.reader.sync_engine, writes=False)
-        _watch(context.database.writer.sync_engine, writes=True)
+        await _tell_writers(context.database)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             yield Service(client, context)
@@ -135,7 +162,7 @@ class BarePostgresql(BareDriver):
         transaction: Any = None
         for step in trace:
             connection = self._writer if step.writes else self._reader
-            if step.text == BEGIN:
+            if step.text.startswith(BEGIN):
                 transaction = connection.transaction()
                 await transaction.start()
             elif step.text == COMMIT:

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.services.rabbitmq import fresh_queues
 
 import entrepot
+from tests.services.rabbitmq import fresh_queues
 
 LIMIT = 60.0
 CLOSED_PORT = "amqp://guest:guest@127.0.0.1:9/"

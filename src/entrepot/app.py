@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from pathlib import PurePosixPath
 
 import structlog
@@ -15,10 +16,10 @@ from entrepot.kernel import health
 from entrepot.kernel.db import Database, prepare
 from entrepot.kernel.events import prune_job
 from entrepot.kernel.identity import LastUse
-from entrepot.kernel.jobs import Jobs
+from entrepot.kernel.jobs import Job, Jobs
 from entrepot.kernel.logs import configure_logs
 from entrepot.kernel.module import Module
-from entrepot.kernel.objects import S3Options, open_store
+from entrepot.kernel.objects import ObjectStore, S3Options, open_store
 from entrepot.kernel.process import ProcessContext
 from entrepot.kernel.settings import KernelSettings, load_settings
 from entrepot.kernel.web.docs import install_docs
@@ -30,6 +31,9 @@ from entrepot.web import static_folder
 __all__ = ["create_app", "load", "modules", "open_process", "serving"]
 
 DESCRIPTION = "One service for a scientific facility's data: file it, find it, hand it back."
+
+LEFTOVER = timedelta(hours=1)
+"""Age at which a file that nobody is writing any more is left over."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -59,7 +63,7 @@ async def open_process(settings: KernelSettings, *, consume: bool) -> AsyncGener
         sweep_seconds=settings.jobs_sweep,
     )
     context = ProcessContext(settings, database, objects, jobs, settings.signing_key())
-    jobs.register([prune_job(database, settings.events_keep_days)])
+    jobs.register([prune_job(database, settings.events_keep_days), _tidy(objects)])
     for module in modules():
         jobs.register(module.jobs(context))
     try:
@@ -116,6 +120,18 @@ def _lifespan(settings: KernelSettings) -> Callable[[FastAPI], AbstractAsyncCont
                 yield
 
     return lifespan
+
+
+def _tidy(objects: ObjectStore) -> Job:
+    """Remove, every hour, what puts that were killed have left in the store."""
+
+    async def run(_: Sequence[int]) -> None:
+        await objects.sweep_temporary(LEFTOVER)
+
+    async def due() -> Sequence[int]:
+        return [0]
+
+    return Job(name="kernel.tidy-store", run=run, due=due, every=LEFTOVER.total_seconds())
 
 
 def _body_limits() -> Callable[[str], int | None]:

@@ -26,8 +26,8 @@ from granian.server import MPServer
 from entrepot.kernel.db import Database, prepare
 from entrepot.kernel.errors import SettingsError, Unavailable
 from entrepot.kernel.logs import configure_logs, server_log_config
+from entrepot.kernel.metrics import prepare_multiprocess
 from entrepot.kernel.settings import KernelSettings
-from entrepot.kernel.web.metrics import prepare_multiprocess
 from entrepot.server_process import GRACE
 
 __all__ = ["serve"]
@@ -56,10 +56,11 @@ def serve(settings: KernelSettings, *, workers: int) -> int:
     """
     configure_logs(settings.log_format, settings.log_level)
     files = _raise_file_limit()
+    database = Database(settings.catalogue_url, pool=2)
     settings.signing_key()
     address = _resolve(settings.host, settings.port)
     with _sole_use(address), TemporaryDirectory(prefix="entrepot-metrics-") as folder:
-        asyncio.run(_prepare(settings))
+        asyncio.run(_prepare(database))
         # The server processes read the environment: what the command line said has to be in it.
         os.environ["ENTREPOT_HOST"], os.environ["ENTREPOT_PORT"] = settings.host, str(settings.port)
         if workers > 1:
@@ -67,8 +68,7 @@ def serve(settings: KernelSettings, *, workers: int) -> int:
         return _run(_server(address, workers, connections=min(files // 2, MOST_CONNECTIONS)), settings)
 
 
-async def _prepare(settings: KernelSettings) -> None:
-    database = Database(settings.catalogue_url, pool=2)
+async def _prepare(database: Database) -> None:
     try:
         await prepare(database)
     finally:

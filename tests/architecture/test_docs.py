@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer.main
 
@@ -17,12 +17,13 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]+)(#[^)\s]*)?\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
-def _commands(command: click.Command, name: str) -> Iterator[str]:
-    if isinstance(command, click.Group):
-        for child, below in command.commands.items():
-            yield from _commands(below, f"{name} {child}")
-    else:
+def _commands(command: Any, name: str) -> Iterator[str]:
+    """Give the full names of a command's commands; a group is what has commands itself."""
+    if not hasattr(command, "commands"):
         yield name
+        return
+    for child, below in command.commands.items():
+        yield from _commands(below, f"{name} {child}")
 
 
 def test_the_page_of_settings_is_that_of_this_version() -> None:

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import asyncpg
-import pytest
 from sqlalchemy.engine import make_url
+
+from tests.services.missing import missing
 
 DEFAULT_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
 LIMIT = 5.0
@@ -27,7 +28,7 @@ def fresh_database(name: str, *, template: str = "template0") -> Iterator[str]:
     try:
         _run(server, f'CREATE DATABASE "{unique}" TEMPLATE "{template}"')
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        _missing(f"PostgreSQL at {make_url(server).render_as_string()} doesn't answer: {error!r}")
+        missing(f"PostgreSQL at {make_url(server).render_as_string()} doesn't answer: {error!r}")
     try:
         yield make_url(server).set(database=unique).render_as_string(hide_password=False)
     finally:
@@ -46,9 +47,3 @@ async def _execute(server: str, statement: str) -> None:
         await connection.execute(statement, timeout=60)
     finally:
         await connection.close(timeout=LIMIT)
-
-
-def _missing(reason: str) -> None:
-    if os.environ.get("ENTREPOT_TEST_REQUIRE") == "all":
-        pytest.fail(reason)
-    pytest.skip(reason)

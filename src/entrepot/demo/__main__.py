@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from filelock import FileLock, Timeout
 
@@ -17,27 +18,28 @@ from entrepot.demo.incoming import make_frames
 from entrepot.demo.page import page
 from entrepot.demo.people import settle_people
 from entrepot.kernel.errors import EntrepotError, Unavailable
+from entrepot.kernel.logs import configure_logs
 from entrepot.kernel.settings import KernelSettings
-from entrepot.serve import serve
 
 __all__ = ["main"]
 
+COMMAND = (sys.executable, "-m", "entrepot.cli")
 DATA = Path("demo-data")
 HEARD = {"ENTREPOT_HOST", "ENTREPOT_PORT", "ENTREPOT_PUBLIC_URL", "ENTREPOT_LOG_FORMAT", "ENTREPOT_LOG_LEVEL"}
 """The settings that a demo takes from the environment; it never touches another catalogue or store."""
 WAIT = 300.0
 
 
-def main() -> int:
-    """Run the demo until Ctrl-C; gives the exit code."""
+def main() -> NoReturn:
+    """Run the demo until Ctrl-C."""
     _leave_out_other_settings()
     try:
         settings = load(os.environ)
+        configure_logs(settings.log_format, settings.log_level)
         _insist_on_free_port(settings)
-        return _run(settings)
+        _run(settings)
     except EntrepotError as error:
-        sys.stderr.write(f"{error.detail}\n")
-        return 1
+        sys.exit(error.detail)
 
 
 def _leave_out_other_settings() -> None:
@@ -48,7 +50,7 @@ def _leave_out_other_settings() -> None:
     os.environ.setdefault("ENTREPOT_LOG_LEVEL", "warning")
 
 
-def _run(settings: KernelSettings) -> int:
+def _run(settings: KernelSettings) -> NoReturn:
     DATA.mkdir(exist_ok=True)
     try:
         with FileLock(DATA / "demo.lock", timeout=WAIT):
@@ -60,13 +62,14 @@ def _run(settings: KernelSettings) -> int:
         raise Unavailable(f"Another demo has been filling {DATA} for {WAIT:g} s; stop it first.") from None
     sys.stdout.write(page(settings.base_url, DATA, people))
     sys.stdout.flush()
-    return serve(settings, workers=1)
+    # A process of its own: the server forks, which one with threads behind it must not do.
+    os.execv(sys.executable, [*COMMAND, "serve"])  # noqa: S606 - our own command
 
 
 def _ingest() -> None:
     """File the frames by the command that anyone would use; what is there already is passed over."""
-    command = [sys.executable, "-m", "entrepot.cli", "ingest", str(DATA / "incoming")]
-    if subprocess.run(command, check=False).returncode != 0:  # noqa: S603 - our own command
+    done = subprocess.run([*COMMAND, "ingest", str(DATA / "incoming")], check=False)  # noqa: S603 - our own
+    if done.returncode != 0:
         raise Unavailable("The demo's frames could not all be filed; see above.")
 
 
@@ -81,4 +84,4 @@ def _insist_on_free_port(settings: KernelSettings) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -96,5 +96,5 @@ def page(base: str, data: Path, people: Mapping[str, Access]) -> str:
 
 
 def _near(path: Path) -> str:
-    """Write a path from the folder that we are in."""
-    return os.path.relpath(path)
+    """Write a path from the folder that we are in, or in full where that is shorter."""
+    return min(os.path.relpath(path), str(path.absolute()), key=len)

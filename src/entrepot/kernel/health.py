@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
@@ -9,8 +10,8 @@ from fastapi import APIRouter, Request, Response
 
 from entrepot.kernel.context import Visit
 from entrepot.kernel.identity import Scope
+from entrepot.kernel.metrics import render_metrics
 from entrepot.kernel.web.forwarded import client_address
-from entrepot.kernel.web.metrics import render_metrics
 
 __all__ = ["router"]
 
@@ -27,7 +28,7 @@ def router(metrics_allow: Sequence[IPv4Network | IPv6Network]) -> APIRouter:
         """Give the figures in Prometheus's text format, to staff and to the addresses allowed."""
         if not _allowed(visit.request, metrics_allow):
             (await visit.caller()).require(Scope.READ, staff=True)
-        body, media_type = render_metrics()
+        body, media_type = await asyncio.to_thread(render_metrics)
         return Response(body, media_type=media_type)
 
     routes.add_api_route("/metrics", metrics, methods=["GET"], summary="Figures for Prometheus")

@@ -132,7 +132,7 @@ class KernelSettings(BaseSettings):
     @property
     def files_url(self) -> str:
         """The object store's URL, with the embedded default filled in."""
-        return self.store_url or f"file://{self.data_dir.absolute() / 'files'}"
+        return self.store_url or (self.data_dir.absolute() / "files").as_uri()
 
     @property
     def scaled_out(self) -> bool:

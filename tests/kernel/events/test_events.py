@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from sqlalchemy import select
-from tests.services.postgres import fresh_database
 
 from entrepot.kernel.db import Database, WriteSession
 from entrepot.kernel.events import events, prune_job, record
 from entrepot.kernel.jobs import Jobs
+from tests.services.postgres import fresh_database
 
 
 @asynccontextmanager

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.services.postgres import fresh_database
 
 from entrepot.kernel.db import Database, metadata
 from entrepot.kernel.identity import Caller, Credentials, authenticate
 from entrepot.kernel.identity.tables import membership, token, user
+from tests.services.postgres import fresh_database
 
 TABLES = [user, token, membership]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import entrepot
 
 SCRIPT = Path(__file__).with_name("process.py")
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 class Helper:

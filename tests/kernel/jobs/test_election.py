@@ -5,12 +5,13 @@ import time
 from pathlib import Path
 
 import structlog
+
+from entrepot.kernel.jobs import Jobs
 from tests.kernel.jobs.ledger import JOB, Ledger
 from tests.kernel.jobs.processes import helper
 
-from entrepot.kernel.jobs import Jobs
-
 TAKEOVER = 3.0
+LIMIT = 30.0
 
 
 def bystander(folder: Path, ledger: Ledger) -> Jobs:
@@ -27,7 +28,7 @@ async def test_one_process_runs_each_id_once_whoever_wakes_it(tmp_path: Path) ->
             await second.says("started")
             async with helper(tmp_path, consume=False, wake=ledger.add(range(40))) as command:
                 await command.says("stopped")
-                await ledger.until_done(range(40), 10)
+                await ledger.until_done(range(40), LIMIT)
     runs = ledger.runs()
     assert sorted(run[0] for run in runs) == list(range(40))
     assert {run[1] for run in runs} == {first.pid}
@@ -44,7 +45,7 @@ async def test_a_wake_up_reaches_the_elected_process_at_once(tmp_path: Path) -> 
             ledger.add([number])
             start = time.time()
             jobs.wake(JOB, [number])
-            _, _, moment = await ledger.until_run(number, 5)
+            _, _, moment = await ledger.until_run(number, LIMIT)
             delays.append(moment - start)
         await jobs.stop()
     assert sorted(delays)[2] < 0.1
@@ -57,12 +58,12 @@ async def test_when_the_elected_is_killed_another_takes_over_and_runs_what_was_l
         async with helper(tmp_path, lease=0.5, sweep=0.3) as second:
             await second.says("started")
             async with helper(tmp_path, consume=False, wake=ledger.add(range(60))):
-                await ledger.until_run(0, 10)
+                await ledger.until_run(0, LIMIT)
             await first.kill()
             killed = time.time()
             await second.says("consuming")
             assert time.time() - killed < TAKEOVER
-            await ledger.until_done(range(60), 5)
+            await ledger.until_done(range(60), LIMIT)
             takeover = min(run[2] for run in ledger.runs() if run[1] == second.pid) - killed
     assert takeover < TAKEOVER
     assert {run[0] for run in ledger.runs() if run[1] == second.pid} == set(range(60))
@@ -76,12 +77,12 @@ async def test_an_elected_process_that_stops_hands_on(tmp_path: Path) -> None:
         async with helper(tmp_path) as second:
             await second.says("started")
             jobs.wake(JOB, ledger.add([1]))
-            await ledger.until_run(1, 5)
+            await ledger.until_run(1, LIMIT)
             assert await first.stop() == 0
             assert ledger.done() == [1]
             await second.says("consuming")
             jobs.wake(JOB, ledger.add([2]))
-            await ledger.until_done([2], 5)
+            await ledger.until_done([2], LIMIT)
             assert await second.stop() == 0
     assert [(run[0], run[1]) for run in ledger.runs()] == [(1, first.pid), (2, second.pid)]
 
@@ -110,7 +111,7 @@ async def test_many_ids_and_nonsense_come_through_the_pipe(tmp_path: Path) -> No
         big = 2**63 - 1
         ids = ledger.add([*range(big - 1500, big)])
         other.wake(JOB, ids)
-        await ledger.until_done(ids, 10)
+        await ledger.until_done(ids, LIMIT)
     await elected.stop()
     assert len(ledger.runs()) == 1500
     assert [line["event"] for line in told if line["log_level"] == "warning"] == [
@@ -137,7 +138,7 @@ async def test_a_file_in_the_place_of_the_pipe_gives_way(tmp_path: Path) -> None
     elected, other = bystander(tmp_path, ledger), bystander(tmp_path, ledger)
     await elected.start(consume=True)
     other.wake(JOB, ledger.add([1]))
-    await ledger.until_done([1], 5)
+    await ledger.until_done([1], LIMIT)
     await elected.stop()
 
 
@@ -147,5 +148,5 @@ async def test_without_a_reader_the_sweep_of_the_next_elected_finds_it(tmp_path:
     other.wake(JOB, ledger.add([1]))
     assert ledger.runs() == []
     await elected.start(consume=True)
-    await ledger.until_done([1], 5)
+    await ledger.until_done([1], LIMIT)
     await elected.stop()

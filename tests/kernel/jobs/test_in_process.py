@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import structlog
-from tests.kernel.jobs.ledger import JOB, Ledger, until
 
 from entrepot.kernel.errors import SettingsError
 from entrepot.kernel.jobs import Job, Jobs
-from entrepot.kernel.web import metrics_registry
+from entrepot.kernel.metrics import metrics_registry
+from tests.kernel.jobs.ledger import JOB, Ledger, until
+
+LIMIT = 30.0
 
 
 async def nothing_due() -> Sequence[int]:
@@ -39,7 +41,7 @@ async def test_a_wake_up_runs_the_job_once_for_each_id(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     async with running(tmp_path, ledger.job()) as jobs:
         jobs.wake(JOB, ledger.add([3, 1, 2]))
-        await ledger.until_done([1, 2, 3], 5)
+        await ledger.until_done([1, 2, 3], LIMIT)
     assert sorted(run[0] for run in ledger.runs()) == [1, 2, 3]
 
 
@@ -156,7 +158,7 @@ async def test_a_search_that_fails_is_told_and_tried_again(tmp_path: Path) -> No
 
     with structlog.testing.capture_logs() as told:
         async with running(tmp_path, Job("t.searching", run, due), sweep=0.05):
-            await until(lambda: done, 5)
+            await until(lambda: done, LIMIT)
     assert done == [9]
     assert [line["job"] for line in told if "sweep for a job failed" in line["event"]] == ["t.searching"]
 
@@ -165,7 +167,7 @@ async def test_the_sweep_works_off_a_backlog_longer_than_it_finds_at_once(tmp_pa
     ledger = Ledger(tmp_path)
     ids = ledger.add(range(2500))
     async with running(tmp_path, ledger.job(batch=500)):
-        await ledger.until_done(ids, 20)
+        await ledger.until_done(ids, LIMIT)
     assert len(ledger.runs()) == 2500
 
 
@@ -174,7 +176,7 @@ async def test_the_sweep_finds_what_nobody_woke(tmp_path: Path) -> None:
     async with running(tmp_path, ledger.job(), sweep=0.1) as jobs:
         await jobs.consuming()
         await asyncio.sleep(0.05)
-        await ledger.until_done(ledger.add([1, 2]), 5)
+        await ledger.until_done(ledger.add([1, 2]), LIMIT)
 
 
 async def test_a_wake_up_never_raises(tmp_path: Path) -> None:
@@ -224,7 +226,7 @@ async def test_draining_tries_once_what_fails(tmp_path: Path) -> None:
 
     jobs = Jobs(broker_url="", lock_folder=tmp_path, sweep_seconds=60)
     jobs.register([Job("t.fails", run, due), ledger.job()])
-    await asyncio.wait_for(jobs.drain(), 5)
+    await asyncio.wait_for(jobs.drain(), LIMIT)
     await jobs.stop()
     assert runs == 1
     assert ledger.done() == [1, 2]
@@ -258,7 +260,7 @@ async def test_a_slice_that_does_not_end_is_stopped(tmp_path: Path) -> None:
     before = outcomes("t.endless", "failed")
     async with running(tmp_path, Job("t.endless", run, nothing_due), slice_seconds=0.1) as jobs:
         jobs.wake("t.endless", [1])
-        await asyncio.wait_for(jobs.drain(), 5)
+        await asyncio.wait_for(jobs.drain(), LIMIT)
     assert outcomes("t.endless", "failed") - before == 1
 
 

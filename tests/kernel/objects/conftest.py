@@ -5,20 +5,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.kernel.objects.buckets import Server
-from tests.services.moto import running_moto
 
 from entrepot.kernel.objects import ObjectStore, open_store
+from tests.kernel.objects.buckets import Server
 
 
 @pytest.fixture(scope="session")
-def moto_endpoint() -> Iterator[str]:
-    yield from running_moto()
-
-
-@pytest.fixture(scope="session")
-def s3_server(moto_endpoint: str) -> Iterator[Server]:
-    server = Server(moto_endpoint)
+def s3_server(s3_endpoint: str) -> Iterator[Server]:
+    server = Server(s3_endpoint)
     yield server
     server.client.close()
 

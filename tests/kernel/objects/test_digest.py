@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.kernel.objects.streams import sums
 
 from entrepot.kernel.objects import Checksums, Digest
+from tests.kernel.objects.streams import sums
 
 EMPTY = Checksums(
     0,

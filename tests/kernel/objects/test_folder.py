@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -14,10 +15,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.kernel.objects.streams import MIB, collect, failing, noise, stream, sums
 
 from entrepot.kernel.errors import InvalidInput, Unavailable
 from entrepot.kernel.objects import ObjectChanged, ObjectExists, ObjectMissing, ObjectStore, open_store
+from tests.kernel.objects.streams import MIB, collect, failing, noise, stream, sums
 
 NOW = timedelta(0)
 TEMPORARY = ".entrepot"
@@ -160,6 +161,25 @@ async def test_puts_and_sweeps_at_once_lose_nothing(folder_store: ObjectStore, f
     await asyncio.gather(*(folder_store.put(path, stream(path.encode())) for path in paths))
     sweeper.cancel()
     assert [await collect(folder_store.read(path)) for path in paths] == [path.encode() for path in paths]
+
+
+async def test_a_file_swept_before_its_writer_could_lock_it_is_made_again(
+    folder_store: ObjectStore, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+    swept: list[Path] = []
+
+    def swept_first(descriptor: int, operation: int) -> None:
+        if not swept:
+            swept.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+            swept[0].unlink()
+        lock(descriptor, operation)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", swept_first)
+        await folder_store.put("a", stream(b"content"))
+    assert swept
+    assert await collect(folder_store.read("a")) == b"content"
 
 
 @pytest.mark.parametrize("path", [".entrepot", ".entrepot/a", ".ENTREPOT/a"])
@@ -451,6 +471,13 @@ async def test_a_folder_that_cant_be_written_is_not_ready(folder_store: ObjectSt
     (files / TEMPORARY).write_bytes(b"in the way")
     with pytest.raises(Unavailable, match="can't be written to: Not a directory"):
         await folder_store.ready()
+
+
+async def test_no_version_is_deleted_where_none_are_kept(folder_store: ObjectStore) -> None:
+    await folder_store.put("a", stream(b"content"))
+    with pytest.raises(ObjectMissing):
+        await folder_store.delete("a", version="900150983cd24fb0d6963f7d28e17f72")
+    assert await collect(folder_store.read("a")) == b"content"
 
 
 async def test_a_folder_has_no_signed_urls(folder_store: ObjectStore) -> None:

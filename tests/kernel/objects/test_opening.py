@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tests.kernel.objects.streams import collect, stream
 
 from entrepot.kernel.errors import SettingsError
 from entrepot.kernel.objects import S3Options, open_store
+from tests.kernel.objects.streams import collect, stream
 
 KEYS = S3Options(access_key_id="a", secret_access_key="b")
 

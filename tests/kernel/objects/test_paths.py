@@ -1,10 +1,10 @@
 """What may be the path of an object."""
 
 import pytest
-from tests.kernel.objects.streams import collect, stream
 
 from entrepot.kernel.errors import InvalidInput
 from entrepot.kernel.objects import ObjectStore, S3Options, open_store
+from tests.kernel.objects.streams import collect, stream
 
 BAD = {
     "empty": "",

@@ -9,16 +9,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx
 import pytest
+
+from entrepot.kernel.errors import InvalidInput, Unavailable
+from entrepot.kernel.objects import ObjectMissing, ObjectStore, S3Options, open_store
 from tests.kernel.objects.buckets import KEYS, REGION, Server
 from tests.kernel.objects.streams import MIB, collect, failing, noise, stream, sums
-
-from entrepot.kernel.errors import Unavailable
-from entrepot.kernel.objects import ObjectMissing, ObjectStore, S3Options, open_store
 
 PREFIX = "some prefix/"
 LARGE = noise(18 * MIB + 12345)
@@ -87,6 +88,24 @@ async def test_deleting_one_version_keeps_the_other(s3_store: ObjectStore, name:
     await s3_store.delete(name, version=first.stat.version)
     with pytest.raises(ObjectMissing):
         await s3_store.stat(name)
+
+
+@pytest.mark.parametrize("version", ["", " ", "a\nb", "é", "\ud800", "x" * 2000])
+async def test_what_cant_be_a_version_is_missing_and_deletes_nothing(
+    s3_store: ObjectStore, version: str
+) -> None:
+    await s3_store.put("a", stream(b"content"))
+    with pytest.raises(ObjectMissing):
+        await s3_store.delete("a", version=version)
+    with pytest.raises(ObjectMissing):
+        await s3_store.signed_url("a", version=version, filename="a", expires=60)
+    assert await collect(s3_store.read("a")) == b"content"
+
+
+@pytest.mark.parametrize("content_type", ["image/fits\r\nX-Evil: 1", "é/fits", "image/\ud800"])
+async def test_what_cant_be_a_content_type_is_refused(s3_store: ObjectStore, content_type: str) -> None:
+    with pytest.raises(InvalidInput, match="is no media type"):
+        await s3_store.put("a", stream(b"content"), content_type=content_type)
 
 
 async def test_deletion_without_a_version_hides_the_object(s3_store: ObjectStore) -> None:
@@ -259,6 +278,31 @@ async def test_a_server_that_isnt_there() -> None:
     await store.close()
 
 
+@asynccontextmanager
+async def answering(answer: Callable[[bytes], bytes]) -> AsyncIterator[ObjectStore]:
+    """A store whose server gives the answers that ``answer`` makes of the heads of requests."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer(await reader.readuntil(b"\r\n\r\n")))
+        await writer.drain()
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    store = open_store("s3://bucket", s3=S3Options(f"http://127.0.0.1:{port}", None, "a", "b"))
+    yield store
+    await store.close()
+    server.close()
+
+
+def refusal(status: int, code: str = "") -> bytes:
+    body = f"<Error><Code>{code}</Code></Error>" if code else ""
+    head = f"HTTP/1.1 {status} No\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    return (head + body).encode()
+
+
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
@@ -268,20 +312,38 @@ async def test_a_server_that_isnt_there() -> None:
     ],
 )
 async def test_a_server_that_refuses(status: int, sentence: str) -> None:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
-        await writer.drain()
-        writer.write_eof()
-        await reader.read()
-        writer.close()
+    async with answering(lambda _: refusal(status)) as store:
+        await fails_everywhere(store, sentence)
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    store = open_store("s3://bucket", s3=S3Options(f"http://127.0.0.1:{port}", None, "a", "b"))
-    await fails_everywhere(store, sentence)
-    await store.close()
-    server.close()
+
+async def test_a_bucket_of_another_region() -> None:
+    async with answering(lambda _: refusal(301)) as store:
+        with pytest.raises(Unavailable, match="ENTREPOT_S3_REGION"):
+            await store.ready()
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(204, ""), (404, "NoSuchVersion"), (404, "NoSuchKey"), (400, "InvalidArgument")]
+)
+async def test_a_server_may_say_that_the_version_to_delete_is_not_there(status: int, code: str) -> None:
+    async with answering(lambda _: refusal(status, code)) as store:
+        await store.delete("a", version="1")
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(404, "NoSuchBucket"), (400, "AuthorizationHeaderMalformed"), (503, "SlowDown")]
+)
+async def test_a_version_that_could_not_be_deleted_is_not_said_to_be(status: int, code: str) -> None:
+    async with answering(lambda _: refusal(status, code)) as store:
+        with pytest.raises(Unavailable):
+            await store.delete("a", version="1")
+
+
+@pytest.mark.parametrize("status", [400, 404, 405])
+async def test_a_server_may_say_in_its_way_that_a_version_is_not_there(status: int) -> None:
+    async with answering(lambda _: refusal(status)) as store:
+        with pytest.raises(ObjectMissing):
+            await store.stat("a", version="1")
 
 
 @pytest.fixture
@@ -311,26 +373,20 @@ async def test_a_reader_of_a_silent_server_can_leave_at_once(silent_endpoint: st
     await store.close()
 
 
-async def test_a_download_that_breaks_off_doesnt_look_complete() -> None:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = await reader.readuntil(b"\r\n\r\n")
-        if request.startswith(b"GET") and b"range" not in request.lower():
-            writer.write(
-                b'HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\nETag: "a"\r\n'
-                b"Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\n" + bytes(1_500_000)
-            )
-        else:
-            writer.write(b"HTTP/1.1 501 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        await writer.drain()
-        writer.close()
+FOUND = b'ETag: "a"\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n'
+BROKEN_OFF = b"HTTP/1.1 200 OK\r\n" + FOUND + b"Content-Length: 3000000\r\n\r\n" + bytes(1_500_000)
+TOO_SHORT = (
+    b"HTTP/1.1 206 Partial Content\r\n" + FOUND + b"Content-Range: bytes 1-2999999/3000000\r\n"
+    b"Content-Length: 1000\r\n\r\n" + bytes(1000)
+)
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    store = open_store("s3://bucket", s3=S3Options(f"http://127.0.0.1:{port}", None, "a", "b"))
-    with pytest.raises(Unavailable):
-        await collect(store.read("a"))
-    await store.close()
-    server.close()
+
+@pytest.mark.parametrize(("start", "sent"), [(0, BROKEN_OFF), (1, TOO_SHORT)])
+async def test_a_download_that_breaks_off_doesnt_look_complete(start: int, sent: bytes) -> None:
+    first = iter([sent])
+    async with answering(lambda _: next(first, refusal(501))) as store:
+        with pytest.raises(Unavailable):
+            await collect(store.read("a", start=start))
 
 
 ENVIRONMENT = {
@@ -416,3 +472,25 @@ async def test_a_process_may_end_right_after_its_last_call(s3_server: Server, bu
         command = [sys.executable, "-c", LAST_WORDS, f"s3://{bucket}", s3_server.endpoint]
         outcome = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False)
         assert (outcome.returncode, outcome.stderr) == (0, b"")
+
+
+STOPPED = """
+import asyncio
+from entrepot.kernel.objects import open_store
+
+async def hanging():
+    yield b"content"
+    loop.stop()
+    await asyncio.sleep(600)
+
+loop = asyncio.new_event_loop()
+task = loop.create_task(open_store("memory://").put("a", hanging()))
+loop.run_forever()
+"""
+
+
+async def test_an_upload_doesnt_outlive_its_event_loop() -> None:
+    """The process could never end, because its threads are waited for."""
+    command = [sys.executable, "-c", STOPPED]
+    outcome = await asyncio.to_thread(subprocess.run, command, capture_output=True, timeout=30, check=False)
+    assert outcome.returncode == 0

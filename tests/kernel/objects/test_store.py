@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.kernel.objects.streams import MIB, collect, failing, noise, stream, sums
 
 from entrepot.kernel.objects import (
     PIECE,
@@ -17,6 +16,7 @@ from entrepot.kernel.objects import (
     ObjectMissing,
     ObjectStore,
 )
+from tests.kernel.objects.streams import MIB, collect, failing, noise, stream, sums
 
 PATH = "tst/kb01/20260101/raw/frame.fits"
 LARGE = noise(18 * MIB + 12345)
@@ -78,7 +78,16 @@ async def test_what_is_missing_is_said_to_be(store: ObjectStore) -> None:
 
 async def test_a_version_that_was_never_there_is_missing(store: ObjectStore) -> None:
     await store.put(PATH, stream(b"content"))
-    for version in ("900150983cd24fb0d6963f7d28e17f72", "a&b=c d", "null"):
+    for version in (
+        "900150983cd24fb0d6963f7d28e17f72",
+        "a&b=c d",
+        "null",
+        "",
+        "a\nb",
+        "é",
+        "\ud800",
+        "x" * 2000,
+    ):
         with pytest.raises(ObjectMissing):
             await store.stat(PATH, version=version)
         with pytest.raises(ObjectMissing):

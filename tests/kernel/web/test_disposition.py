@@ -22,6 +22,8 @@ from entrepot.kernel.web import content_disposition, safe_filename
         ("C:\\x.exe", 'attachment; filename="C:_x.exe"'),
         ("a\r\nSet-Cookie: x", 'attachment; filename="a__Set-Cookie: x"'),
         ("a\u202efits.exe", 'attachment; filename="a_fits.exe"'),
+        ("a\u2028b\u2029c.fits", 'attachment; filename="a_b_c.fits"'),
+        ("a\u3000b.fits", 'attachment; filename="a b.fits"'),
         ("..", 'attachment; filename="file"'),
         ("", 'attachment; filename="file"'),
         ("\ud800.fits", 'attachment; filename="_.fits"'),

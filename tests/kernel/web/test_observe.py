@@ -9,7 +9,8 @@ from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 
 from entrepot.kernel.errors import NotFound
-from entrepot.kernel.web import pieces_response, render_metrics, request_id
+from entrepot.kernel.metrics import render_metrics
+from entrepot.kernel.web import pieces_response, request_id
 from entrepot.kernel.web.observe import logged_target
 
 

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -35,10 +36,12 @@ def shared_house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 async def door(shared_house: House) -> AsyncIterator[Door]:
     """The archive's door, open as long as the tests of a file run."""
     async with shared_house.open() as running:
+        await running.staff()
         yield Door(running)
 
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
     """A basename that no other test of the file has."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", request.node.name).strip("-")
+    words = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name)[:80].strip("-")
+    return f"{words}-{zlib.crc32(request.node.name.encode()):08x}"

@@ -1,4 +1,4 @@
-"""Every filter of the list of frames, in both spellings, with the forms its values may have (contract §2.1)."""
+"""Every filter of the list of frames, in both spellings and in every form of its values (contract §2.1)."""
 
 from typing import Any
 
@@ -77,34 +77,33 @@ async def test_without_filters_everything_dated_with_a_version_is_listed(door: D
 
 
 DATED = EVERYTHING - {"next-day", "later"}
-MOMENTS = {
-    "next-day": [
-        "2025-03-02",
-        "2025-03-02T00:00",
-        "2025-03-02 00:00",
-        "2025-03-02 00:00:00",
-        "2025-03-02%2000:00:00.0",
-        "2025-03-02T00:00:00.000000",
-        "2025-03-02T00:00:00Z",
-        "2025-03-02T00:00:00%2B00:00",
-        "2025-03-02 02:00:00%2B02:00",
-        "2025-03-02 02:00:00+02:00",
-        "2025-03-01T19:00-05:00",
-        "03/02/2025",
-        "03/02/2025 00:00",
-        "03/02/2025 00:00:00",
-        "20250302",
-        "%20 2025-03-02 %20",
-    ]
-}
+MIDNIGHT = [
+    "2025-03-02",
+    "2025-03-02T00:00",
+    "2025-03-02 00:00",
+    "2025-03-02 00:00:00",
+    "2025-03-02%2000:00:00.0",
+    "2025-03-02T00:00:00.000000",
+    "2025-03-02T00:00:00Z",
+    "2025-03-02T00:00:00%2B00:00",
+    "2025-03-02 02:00:00%2B02:00",
+    "2025-03-02 02:00:00+02:00",
+    "2025-03-02T02:00:00.000+02:00",
+    "2025-03-01T19:00-05:00",
+    "03/02/2025",
+    "03/02/2025 00:00",
+    "03/02/2025 00:00:00",
+    "20250302",
+    "%20 2025-03-02 %20",
+]
 
 
-@pytest.mark.parametrize("text", MOMENTS["next-day"])
+@pytest.mark.parametrize("text", MIDNIGHT)
 async def test_start_takes_every_form_of_a_moment(door: Door, text: str) -> None:
     assert await found(door, f"start={text}") == {"next-day", "later"}
 
 
-@pytest.mark.parametrize("text", MOMENTS["next-day"])
+@pytest.mark.parametrize("text", MIDNIGHT)
 async def test_end_takes_every_form_of_a_moment(door: Door, text: str) -> None:
     assert await found(door, f"end={text}") == DATED
 
@@ -139,7 +138,7 @@ async def test_moments_and_days_are_exact(door: Door, query: str, expected: set[
 
 
 BAD_MOMENTS = [
-    "yesterday", "2025-13-01", "2025-02-30", "2025-03-02T25:00", "2025-03-02T10", "13/01/2025", "2025", "1",
+    "yesterday", "2025-13-01", "2025-02-30", "2025-03-02T25:00", "13/01/2025", "2025", "1",
     "2025-03-02T00:00:00+25:00", "2025-03-02x00:00", "2025-03-02-05:00", "2025-03-02%2B05:00", "2025/03/02",
     "10000-01-01", "0001-01-01T00:00:00%2B01:00", "9999-12-31T23:59:59-01:00", "2025-03-02T00:00:00ZZ",
     "2025-W10-1", "NaN", "-1", "%00", "2025-03-02%00", "٢٠٢٥-٠٣-٠٢", "'", "{}", "9" * 400,
@@ -176,7 +175,6 @@ TEXTS: list[tuple[tuple[str, ...], str, set[str] | frozenset[str]]] = [
     (("configuration_type", "OBSTYPE"), "BIAS", {"bias"}),
     (("configuration_type", "OBSTYPE"), "NO-SUCH-TYPE", set()),
     (("configuration_type", "OBSTYPE"), "bias", set()),
-    (("basename",), "AINED", {"no-exposure"} & set()),
     (("basename",), "NEXT-DAY", {"next-day"}),
     (("basename",), "name_with%2525odd\u00e9", {"Name_With%25Odd\u00c9"}),
     (("basename",), "_", {"Name_With%25Odd\u00c9"}),
@@ -262,9 +260,14 @@ async def test_filters_combine_with_and_also_the_two_spellings_of_one(door: Door
     assert await found(door, "site_id=ogg&SITEID=cpt") == set()
 
 
+IGNORED = [
+    "id=1", "observation_date=2025-03-02", "observation_day=x", "public_date=x", "created=x", "size=small",
+    "site_id__in=ogg", "SITE_ID=ogg", "Site_id=ogg", "=", "&&&", "a=b=c",
+]  # fmt: skip
+
+
 async def test_unknown_parameters_and_columns_that_are_no_filters_are_ignored(door: Door) -> None:
-    for query in ["id=1", "observation_date=2025-03-02", "observation_day=x", "public_date=x", "created=x",
-                  "size=small", "site_id__in=ogg", "SITE_ID=ogg", "Site_id=ogg", "=", "&&&", "a=b=c"]:  # fmt: skip
+    for query in IGNORED:
         assert await found(door, query) == EVERYTHING, query
 
 

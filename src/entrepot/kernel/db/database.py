@@ -18,7 +18,7 @@ from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from entrepot.kernel.errors import Conflict, SettingsError, Unavailable
 
-__all__ = ["Database", "Duplicate", "ReadSession", "WriteSession"]
+__all__ = ["Database", "Duplicate", "ReadSession", "WriteSession", "translated"]
 
 T = TypeVar("T")
 Columns = TypeVarTuple("Columns")
@@ -39,6 +39,8 @@ RETRIED = {"40001", "40P01", "55P03"}  # serialisation failure, deadlock, lock n
 _ping = select(literal(1))
 
 CANCELLED = "57014"
+UNUSABLE = ("unable to open", "not a database", "readonly", "malformed", "disk I/O error", "is full")
+"""What SQLite says of a file that is at fault."""
 UNREACHABLE = ("08", "57P", "53")  # connection, shutdown and resource classes
 
 
@@ -48,7 +50,7 @@ class Duplicate(Conflict):
     code = "duplicate"
 
 
-class _Collision(Exception):  # noqa: N818 - not a failure: it is answered by another try
+class _Collision(Exception):
     """Another writer was in the way; the unit of work is worth trying again."""
 
 
@@ -67,21 +69,21 @@ class ReadSession:
         self, statement: TypedReturnsRows[*Columns], values: Mapping[str, object] | None = None
     ) -> Sequence[Row[*Columns]]:
         """Give all rows."""
-        with _translated():
+        with translated():
             return (await self._connection.execute(statement, values)).all()
 
     async def first(
         self, statement: TypedReturnsRows[*Columns], values: Mapping[str, object] | None = None
     ) -> Row[*Columns] | None:
         """Give the first row, or None."""
-        with _translated():
+        with translated():
             return (await self._connection.execute(statement, values)).first()
 
     async def scalar(
         self, statement: TypedReturnsRows[T], values: Mapping[str, object] | None = None
     ) -> T | None:
         """Give the first value of the first row, or None."""
-        with _translated():
+        with translated():
             return (await self._connection.execute(statement, values)).scalar()
 
     async def scalar_within(self, statement: TypedReturnsRows[T], seconds: float) -> T | None:
@@ -122,7 +124,7 @@ class WriteSession(ReadSession):
         values: Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
     ) -> CursorResult[Any]:
         """Run a statement that changes rows, or one for each of a sequence of ``values``."""
-        with _translated():
+        with translated():
             return await self._connection.execute(statement, values)
 
     def collided(self) -> Exception:
@@ -148,7 +150,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[ReadSession]:
         """Open a session that reads."""
-        with _translated():
+        with translated():
             connection = await self.reader.connect()
         try:
             yield ReadSession(connection)
@@ -175,14 +177,14 @@ class Database:
         raise Conflict("Others keep changing the same thing; please send the request again.")
 
     async def _once(self, work: Callable[[WriteSession], Awaitable[T]]) -> T:
-        with _translated():
+        with translated():
             connection = await self.writer.connect()
         try:
-            with _translated():
+            with translated():
                 await connection.begin()
             session = WriteSession(connection)
             result = await work(session)
-            with _translated():
+            with translated():
                 await connection.commit()
         finally:
             await connection.close()
@@ -213,13 +215,8 @@ def _driver_url(url: str) -> URL:
             "it looks like postgresql://user:password@host/name or sqlite:////folder/catalogue.sqlite.",
             where="ENTREPOT_DATABASE_URL",
         ) from error
-    drivers = {
-        "sqlite": "sqlite+aiosqlite",
-        "postgresql": "postgresql+asyncpg",
-        "postgres": "postgresql+asyncpg",
-    }
     backend = parsed.drivername.partition("+")[0]
-    if backend not in drivers:
+    if backend not in DRIVERS:
         raise SettingsError(
             f"ENTREPOT_DATABASE_URL asks for {backend}; the catalogue is in sqlite or postgresql.",
             where="ENTREPOT_DATABASE_URL",
@@ -275,7 +272,8 @@ def _postgresql_engine(url: URL, pool: int, *, writes: bool) -> AsyncEngine:
 
 
 @contextmanager
-def _translated() -> Generator[None]:
+def translated() -> Generator[None]:
+    """Turn what the drivers raise into the failures that people understand."""
     try:
         yield
     except PoolTimeout as error:
@@ -298,4 +296,7 @@ def _meaning(error: DBAPIError) -> Exception:
     if error.connection_invalidated or state.startswith(UNREACHABLE) or "locked" in str(error.orig):
         log.error("the database can't be reached", error=str(error.orig))
         return Unavailable("The database doesn't answer; please try again.")
+    if error.statement is None or any(sign in str(error.orig) for sign in UNUSABLE):
+        log.error("the database can't be used", error=str(error.orig))
+        return Unavailable("The database can't be used; the log says why.")
     return error

@@ -15,11 +15,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
 
-from entrepot.kernel.db.database import Database
+from entrepot.kernel.db.database import Database, translated
 from entrepot.kernel.errors import Unavailable
 
 __all__ = ["SchemaState", "migrate", "prepare"]
@@ -68,8 +68,9 @@ async def migrate(database: Database) -> SchemaState:
         if state is SchemaState.BEHIND and database.file is not None:
             await asyncio.to_thread(_copy, database.file)
         if state is not SchemaState.CURRENT:
-            async with database.writer.begin() as connection:
-                await connection.run_sync(_upgrade)
+            with translated():
+                async with database.writer.begin() as connection:
+                    await connection.run_sync(_upgrade)
             log.info("the catalogue's schema is up to date", found=state.value)
     return state
 
@@ -82,9 +83,17 @@ def _config() -> Config:
 
 async def _state(database: Database) -> SchemaState:
     if database.file is not None:
-        await asyncio.to_thread(database.file.parent.mkdir, parents=True, exist_ok=True)
-    async with database.writer.connect() as connection:
-        return await connection.run_sync(_read_state)
+        await asyncio.to_thread(_make_folder, database.file.parent)
+    with translated():
+        async with database.writer.connect() as connection:
+            return await connection.run_sync(_read_state)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"The folder {folder} can't be made: {error.strerror}.") from error
 
 
 def _read_state(connection: Connection) -> SchemaState:
@@ -99,6 +108,8 @@ def _read_state(connection: Connection) -> SchemaState:
 
 
 def _upgrade(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
@@ -118,16 +129,22 @@ def _copy(file: Path) -> None:
 async def _alone(database: Database) -> AsyncGenerator[None]:
     if database.file is not None:
         lock = FileLock(f"{database.file}.migrating", timeout=LOCK_LIMIT, thread_local=False)
-        await asyncio.to_thread(lock.acquire)
+        try:
+            await asyncio.to_thread(lock.acquire)
+        except Timeout as error:
+            raise Unavailable("Another process has been migrating the catalogue for ten minutes.") from error
         try:
             yield
         finally:
             lock.release()
         return
-    async with database.writer.connect() as connection:
-        await connection.execute(text("SELECT set_config('lock_timeout', '600s', false)"))
-        await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
-        try:
-            yield
-        finally:
-            await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": ADVISORY_LOCK})
+    with translated():
+        connection = await database.writer.connect()
+    try:
+        with translated():
+            await connection.execute(text("SET LOCAL statement_timeout = 0"))
+            await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_LIMIT:.0f}s'"))
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        yield
+    finally:
+        await connection.close()

@@ -13,7 +13,7 @@ __all__ = ["Election"]
 class Election:
     """A file lock: one process holds it, and at its death the system hands it on."""
 
-    def __init__(self, path: Path, *, every: float = 1.0) -> None:
+    def __init__(self, path: Path, *, every: float = 0.5) -> None:
         self._lock = FileLock(path, timeout=0, thread_local=False)
         self._every = every
 

@@ -24,7 +24,7 @@ BROKER_FAILURES: tuple[type[BaseException], ...] = (
     BaseAioPikaBrokerError,
     ValueError,
 )
-"""What a broker that is down, unreachable or unwilling raises, and an option in its URL that can't be read."""
+"""What a broker that is down, unreachable or unwilling raises, also for a bad option in its URL."""
 
 CALL_LIMIT = 5.0
 """Seconds for each call to the broker."""
@@ -96,15 +96,16 @@ class RabbitBroker(AioPikaBroker):
             connection_class=_Connection,
         )
         self.lost = asyncio.Event()
-        """Set when a connection broke or the server took the queue away."""
+        """Set when a connection or channel broke, or the server took the queue away."""
         self._listening = listening
         self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
 
     async def startup(self) -> None:
         """Connect and declare; raises one of BROKER_FAILURES."""
         await super().startup()
-        for connection in self._connections():
-            connection.close_callbacks.add(self._lose)
+        for part in (*self._connections(), self.write_channel, self.read_channel):
+            if part is not None:
+                part.close_callbacks.add(self._lose)
 
     async def shutdown(self) -> None:
         """Close the connections; what isn't acknowledged goes back to the queue."""
@@ -146,7 +147,7 @@ class RabbitBroker(AioPikaBroker):
 
 
 def _quieten() -> None:
-    """Keep the libraries from logging each attempt of an outage with its traceback; the link tells of it once."""
+    """Keep the libraries from logging each attempt with its traceback; the link tells of an outage once."""
     for library in map(logging.getLogger, ("aio_pika", "aiormq")):
         if not library.isEnabledFor(logging.DEBUG):
             library.setLevel(logging.CRITICAL)

@@ -15,7 +15,7 @@ from taskiq import AsyncBroker, TaskiqMessage, TaskiqMiddleware, TaskiqResult
 from taskiq.decor import AsyncTaskiqDecoratedTask
 
 from entrepot.kernel.jobs.job import Job
-from entrepot.kernel.web.metrics import metrics_registry
+from entrepot.kernel.metrics import metrics_registry
 
 __all__ = ["Around", "Failed", "SliceTask", "add_task", "count_outcomes"]
 

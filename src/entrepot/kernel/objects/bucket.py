@@ -41,7 +41,8 @@ SINGLE = 8 * PIECE
 _PART = 16 * PIECE
 _MOST_PARTS = 10_000  # S3's limit
 _PARTS_AT_ONCE = 3
-_STATUS = re.compile(r"status code: (\d{3})")
+_STATUS = re.compile(r"Server returned non-2xx status code: (\d{3})")
+_OUTSIDE = re.compile("non-2xx status code: 416|Invalid range")
 
 
 class Bucket:
@@ -74,8 +75,8 @@ class Bucket:
         with self._failures(path, version):
             try:
                 return obstore.get(self._backend, self.prefix + path, options=options)
-            except GenericError:
-                if start >= self.stat(path, version).size:
+            except GenericError as error:
+                if _OUTSIDE.search(str(error)) and start >= self.stat(path, version).size:
                     return None
                 raise
 

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from entrepot.kernel.objects.digest import Digest, require_same
 from entrepot.kernel.objects.models import Checksums
 
+LOOK_EVERY = 1.0
+"""Seconds after which the thread looks whether the event loop still runs."""
+
 
 class FeedStoppedError(Exception):
     """The other side has given up; what it raised says why."""
@@ -65,4 +68,10 @@ class Feed:
         require_same(self._expected, self.digest.result())
 
     def _next(self) -> bytes | None:
-        return asyncio.run_coroutine_threadsafe(self._pieces.get(), self._loop).result()
+        piece = asyncio.run_coroutine_threadsafe(self._pieces.get(), self._loop)
+        while True:
+            try:
+                return piece.result(timeout=LOOK_EVERY)
+            except TimeoutError:
+                if not self._loop.is_running():  # it was stopped, and would never say so
+                    raise FeedStoppedError from None

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from entrepot.kernel.errors import Unavailable
+from entrepot.kernel.errors import InvalidInput, Unavailable
 from entrepot.kernel.objects.bucket import Bucket
 from entrepot.kernel.objects.errors import ObjectChanged
 from entrepot.kernel.objects.feed import Feed, FeedStoppedError
@@ -51,8 +51,8 @@ class RemoteStore:
     ) -> Stored:
         """See ObjectStore. A cancellation during the last request may find the object whole."""
         self.check_path(path)
+        attributes = _attributes(content_type)
         feed = Feed(expected)
-        attributes: Attributes = {"Content-Type": content_type} if content_type else {}
         upload = self._uploads.start(
             self._bucket.upload,
             path,
@@ -145,6 +145,12 @@ class RemoteStore:
         """See ObjectStore."""
         self._threads.close()
         self._uploads.close()
+
+
+def _attributes(content_type: str) -> Attributes:
+    if not (content_type.isascii() and content_type.isprintable()):
+        raise InvalidInput(f"{shown(content_type)} is no media type; one is written as in image/fits.")
+    return {"Content-Type": content_type} if content_type else {}
 
 
 class RemoteObject:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from obstore.store import S3Store as Backend
 
 from entrepot.kernel.errors import Unavailable
-from entrepot.kernel.objects.bucket import Bucket, refusal
+from entrepot.kernel.objects.bucket import Bucket, missing, refusal
 from entrepot.kernel.objects.models import S3Options, Scheme
 from entrepot.kernel.objects.remote import RemoteStore
 from entrepot.kernel.objects.signing import LONGEST_VALIDITY, Credentials, attachment, sign
@@ -33,6 +33,7 @@ _CLIENT: ClientConfig = {
     "timeout": timedelta(days=7),
 }
 _RETRIES: RetryConfig = {"max_retries": 2, "retry_timeout": timedelta(seconds=_REQUEST_SECONDS)}
+_VERSION = re.compile(r"[!-~]{1,1024}")
 _ERROR_CODE = re.compile(rb"<Code>(\w+)</Code>")
 
 
@@ -55,12 +56,18 @@ class S3Store(RemoteStore):
         )
         super().__init__(Bucket(backend, f"The bucket {bucket!r}", prefix=prefix))
 
+    def _check_version(self, path: str, version: str | None) -> None:
+        # an empty id would mean the newest; others can't be sent
+        if version is not None and not _VERSION.fullmatch(version):
+            raise missing(path, version)
+
     async def delete(self, path: str, *, version: str | None = None) -> None:
         """See ObjectStore. Without a version, a versioned bucket keeps the bytes behind a marker."""
         if version is None:
             await super().delete(path)
         else:
             self.check_path(path)
+            self._check_version(path, version)
             await self._threads.run(self._delete_version, path, version)
 
     def _delete_version(self, path: str, version: str) -> None:
@@ -73,6 +80,7 @@ class S3Store(RemoteStore):
     async def signed_url(self, path: str, *, version: str | None, filename: str, expires: int) -> str:
         """See ObjectStore."""
         self.check_path(path)
+        self._check_version(path, version)
         if not 1 <= expires <= LONGEST_VALIDITY:
             raise ValueError(f"a signed URL is valid for 1 to {LONGEST_VALIDITY} seconds, not {expires}")
         query = {"response-content-disposition": attachment(filename)}

@@ -88,7 +88,10 @@ class ObjectStore(Protocol):
         ...
 
     async def delete(self, path: str, *, version: str | None = None) -> None:
-        """Remove an object, or one version of it; one that isn't there is no error."""
+        """Remove an object, or one version of it; one that isn't there is no error.
+
+        Raises ObjectMissing for a version that this store can't have (a folder keeps none).
+        """
         ...
 
     async def signed_url(self, path: str, *, version: str | None, filename: str, expires: int) -> str | None:

@@ -9,7 +9,6 @@ from entrepot.kernel.web.docs import install_docs
 from entrepot.kernel.web.files import ByteSource, file_pieces, file_response
 from entrepot.kernel.web.forwarded import base_url, client_address
 from entrepot.kernel.web.install import install_edge
-from entrepot.kernel.web.metrics import metrics_registry, prepare_multiprocess, render_metrics
 from entrepot.kernel.web.negotiation import choose, negotiate
 from entrepot.kernel.web.observe import request_id
 from entrepot.kernel.web.problems import Renderer, problem_response, register_error_handlers
@@ -36,15 +35,12 @@ __all__ = [
     "http_date",
     "install_docs",
     "install_edge",
-    "metrics_registry",
     "negotiate",
     "parse_ranges",
     "pieces_response",
-    "prepare_multiprocess",
     "problem_response",
     "register_convertors",
     "register_error_handlers",
-    "render_metrics",
     "request_id",
     "safe_filename",
     "until_gone",

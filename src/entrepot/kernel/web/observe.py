@@ -12,9 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from entrepot.kernel.logs import is_secret
+from entrepot.kernel.metrics import edge_metrics
 from entrepot.kernel.web.forwarded import client_address
 from entrepot.kernel.web.headers import header
-from entrepot.kernel.web.metrics import edge_metrics
 
 __all__ = ["ObserveMiddleware", "logged_target", "request_id", "route_template"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import cast
 
@@ -26,6 +26,13 @@ MOMENT_FORM = (
 )
 DAY_FORM = "Date has wrong format. Use one of these formats instead: YYYYMMDD, YYYY-MM-DD."
 KEY_LIMIT = 1024
+INDEXED_BYTES = 2500
+"""Bytes of UTF-8 that PostgreSQL's indexes surely take of one text."""
+MOST_RELATED = 1000
+MOST_VERSIONS = 100
+DEEPEST = 100
+"""Objects and arrays inside each other in a body."""
+TOO_DEEP = f"it has more than {DEEPEST} objects and arrays inside each other."
 LONGEST_INTEGER = 1000
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -48,6 +55,8 @@ def _string(limit: int, *, blank: bool = True) -> Callable[[object], str]:
             raise ValueError(NOT_BLANK)
         if len(text) > limit:
             raise ValueError(f"Ensure this field has no more than {limit} characters.")
+        if len(text) * 4 > INDEXED_BYTES and len(text.encode()) > INDEXED_BYTES:
+            raise ValueError(f"Ensure this field has no more than {INDEXED_BYTES:,} bytes of UTF-8.")
         return text
 
     return read
@@ -116,8 +125,10 @@ def _headers(value: object) -> str:
 def _names(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise ValueError(f'Expected a list of items but got type "{type(value).__name__}".')
-    read = _basename
-    return tuple(dict.fromkeys(read(item) for item in cast("list[object]", value)))
+    names = cast("list[object]", value)
+    if len(names) > MOST_RELATED:
+        raise ValueError(f"Ensure this list has no more than {MOST_RELATED:,} names.")
+    return tuple(dict.fromkeys(map(_basename, names)))
 
 
 def _basename(value: object) -> str:
@@ -169,9 +180,12 @@ def _version(value: object) -> NewVersion:
 def _versions(value: object) -> tuple[NewVersion, ...]:
     if not isinstance(value, list):
         raise ValueError(f'Expected a list of items but got type "{type(value).__name__}".')
+    items = cast("list[object]", value)
+    if len(items) > MOST_VERSIONS:
+        raise ValueError(f"Ensure this list has no more than {MOST_VERSIONS} versions.")
     versions: list[NewVersion] = []
     wrong: list[Mapping[str, object]] = []
-    for item in cast("list[object]", value):
+    for item in items:
         try:
             versions.append(_version(item))
             wrong.append({})
@@ -333,10 +347,29 @@ def read_thumbnail(body: object, settings: ArchiveSettings) -> PostedThumbnail:
 def parse_json(text: bytes) -> object:
     """Read JSON; NaN, infinities, bad UTF-8 and nesting too deep to handle are refused."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        value: object = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        reason = TOO_DEEP if isinstance(error, RecursionError) else str(error)
         raise InvalidInput(f"JSON parse error - {reason}") from None
+    if _is_deeper(value, DEEPEST):
+        raise InvalidInput(f"JSON parse error - {TOO_DEEP}")
+    return value
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Tell whether more than ``levels`` objects and arrays are inside each other."""
+    level: list[object] = [value]
+    for _ in range(levels):
+        level = [inner for outer in level for inner in _members(outer) if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _members(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return cast("dict[str, object]", value).values()
+    return cast("list[object]", value) if isinstance(value, list) else ()
 
 
 def _refuse_constant(name: str) -> object:

@@ -30,7 +30,9 @@ LONGEST_PART = 10_000
 """Characters of a text that is searched for inside others."""
 
 DATE_FORMATS = ("%m/%d/%Y",)
-LOST_PLUS = re.compile(r"(?<=:[0-9]{2}) (?=[0-9]{2}:?[0-9]{2}$)|(?<=\.[0-9]) (?=[0-9]{2}:?[0-9]{2}$)")
+LOST_PLUS = re.compile(r"(:[0-9.]+) (?=[0-9]{2}:?[0-9]{2}$)")
+"""A zone whose plus sign wasn't encoded, and so has become a space on the way."""
+
 MOMENT_FORMATS = ("%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S.%f")
 
 
@@ -48,7 +50,7 @@ def parse_moment(text: str) -> datetime:
     if value is not None:
         return value.replace(tzinfo=UTC)
     try:
-        return read_moment(LOST_PLUS.sub("+", text))
+        return read_moment(LOST_PLUS.sub(r"\1+", text))
     except ValueError:
         raise ValueError("Enter a valid date/time.") from None
 
@@ -282,9 +284,16 @@ def page_limit(text: str, settings: ArchiveSettings) -> int:
 
 def page_offset(text: str) -> int:
     """Read an offset; what isn't one means the start."""
-    return min(_count(text), 2**62)
+    return _count(text)
 
 
 def _count(text: str) -> int:
-    text = text.strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit()):
+        return 0
+    return min(int(digits[-MOST_DIGITS:]), FARTHEST) if len(digits.lstrip("0")) <= MOST_DIGITS else FARTHEST
+
+
+MOST_DIGITS = 19
+FARTHEST = 2**62
+"""Behind the end of any list, and with a page added still a number of the databases."""

@@ -24,9 +24,7 @@ from entrepot.modules.archive.models import (
 )  # fmt: skip
 from entrepot.modules.archive.service.checks import CHECKSUM_JOB
 from entrepot.modules.archive.service.filing import shared_path, thumbnail_path
-from entrepot.modules.archive.service.visibility import of_the_service
 from entrepot.modules.archive.store import ingest as store
-from entrepot.modules.archive.store.search import related_ids
 
 __all__ = ["Filed", "NewFile", "file_frame", "file_thumbnail", "post_frame"]
 
@@ -111,7 +109,7 @@ async def file_frame(session: WriteSession, posted: PostedFrame, files_of: Files
     await store.save_document(session, frame.id, render_document(frame), posted.headers)
     if others:
         await store.add_relations(session, frame.id, others)
-    related = others if posted.basename not in found.frames else await _all_related(session, frame.id)
+    related = others if posted.basename not in found.frames else await store.related_to(session, frame.id)
     return Filed(frame, tuple(sorted(related)))
 
 
@@ -147,7 +145,7 @@ def _with_versions(frame: Frame, files_of: FilesOf, found: store.Known, now: dat
         _version(version_id, frame.id, file, now)
         for version_id, file in zip(found.version_ids, files_of(frame), strict=True)
     ]
-    return replace(frame, versions=(*new, *frame.versions))
+    return replace(frame, versions=(*reversed(new), *frame.versions))
 
 
 def _version(version_id: int, frame_id: int, file: NewFile, now: datetime) -> Version:
@@ -201,10 +199,6 @@ async def _save_versions(session: WriteSession, frame: Frame, posted: PostedFram
         await record(session, "archive.version.created", body, now=now)
 
 
-async def _all_related(session: WriteSession, frame_id: int) -> list[int]:
-    return (await related_ids(session, [frame_id], of_the_service())).get(frame_id, [])
-
-
 async def file_thumbnail(process: ProcessContext, posted: PostedThumbnail) -> tuple[Thumbnail, Filed]:
     """File a thumbnail whose picture a client has put into the store; its frame is made if need be.
 
@@ -228,7 +222,7 @@ async def _frame_of_thumbnail(session: WriteSession, posted: PostedThumbnail) ->
     found = (await store.known(session, (name,), ())).frames.get(name)
     frame = await store.read_frame(session, found) if found is not None else None
     if frame is not None:
-        return Filed(frame, tuple(sorted(await _all_related(session, frame.id))))
+        return Filed(frame, tuple(sorted(await store.related_to(session, frame.id))))
     bare = replace(
         posted.frame,
         basename=name,

@@ -26,6 +26,7 @@ from entrepot.modules.archive.service.own_door import (
     Placed,
     known_sums,
     local_file,
+    path_for,
     place,
     register,
 )
@@ -41,7 +42,8 @@ __all__ = ["Intake", "Outcome", "Verdict"]
 BATCH = 50
 """Most frames in a transaction."""
 LINGER = 0.02
-"""Seconds that a batch waits for more to come."""
+"""Seconds that a transaction waits for more frames to come."""
+LOOKUP_LINGER = 0.002
 LEFTOVER = timedelta(hours=1)
 FOUND_AT_ONCE = 256
 
@@ -101,7 +103,7 @@ class Intake:
         self._room = asyncio.Semaphore(jobs + 2 * BATCH)
         rules = rules_of(process.settings.section("archive", ArchiveSettings), given)
         self._readers = Readers(min(jobs, os.cpu_count() or 1), rules)
-        self._is_known = Together(partial(known_sums, process), most=BATCH)
+        self._is_known = Together(partial(known_sums, process), most=BATCH, linger=LOOKUP_LINGER)
         self._file = Together(partial(register, process), most=BATCH, linger=LINGER)
 
     def stop(self) -> None:
@@ -131,11 +133,14 @@ class Intake:
 
     async def _one(self, found: Found) -> None:
         try:
-            self._tell(await self._outcome(found))
+            outcome = await self._outcome(found)
+            if outcome is not None:
+                self._tell(outcome)
         finally:
             self._room.release()
 
-    async def _outcome(self, found: Found) -> Outcome:
+    async def _outcome(self, found: Found) -> Outcome | None:
+        """Deal with one path; None if the run was stopped before its turn."""
         if found.passed_over:
             return Outcome(found.path, Verdict.PASSED_OVER)
         try:
@@ -146,8 +151,10 @@ class Intake:
         except (InvalidInput, Conflict, FitsError) as error:
             return Outcome(found.path, Verdict.REFUSED, size_of(found.path), reason=_sentence(error))
 
-    async def _taken_in(self, path: Path) -> Outcome:
+    async def _taken_in(self, path: Path) -> Outcome | None:
         async with self._slots:
+            if self.stopped:
+                return None
             file = await local_file(path)
             if await self._is_known(file.checksums.md5):
                 return _already(file)
@@ -167,6 +174,7 @@ class Intake:
         return self._check(record | {"version_set": [version]})
 
     async def _foretold(self, file: LocalFile, posted: PostedFrame) -> Outcome:
+        path_for(self._process, posted)
         query = FrameQuery(conditions=(Condition("basename", "eq", posted.basename),), limit=1)
         async with self._process.database.read() as session:
             there = await search.list_frames(session, query, of_the_service())

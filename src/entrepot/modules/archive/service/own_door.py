@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from io import FileIO
@@ -23,7 +24,7 @@ from entrepot.modules.archive.service.ingest import Filed, NewFile, file_frame
 from entrepot.modules.archive.service.visibility import of_the_service
 from entrepot.modules.archive.store import files as store
 
-__all__ = ["AlreadyThere", "LocalFile", "Placed", "known_sums", "local_file", "place", "register"]
+__all__ = ["AlreadyThere", "LocalFile", "Placed", "known_sums", "local_file", "path_for", "place", "register"]
 
 AT_ONCE = 32 * PIECE
 """Bytes that a thread reads before it can be told to stop."""
@@ -44,16 +45,15 @@ class LocalFile:
     checksums: Checksums
     identity: tuple[int, ...]
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Read the file again in pieces of 1 MiB; raises InvalidInput if it is another one by now."""
-        file = await asyncio.to_thread(_open, self.path)
-        try:
-            if _identity(file) != self.identity:
+        reading, left = _pieces(self.path, self.identity), self.checksums.size
+        while left > 0:
+            piece = await asyncio.to_thread(next, reading, b"")
+            if not piece:
                 raise InvalidInput(CHANGED)
-            while piece := await asyncio.to_thread(file.read, PIECE):
-                yield piece
-        finally:
-            file.close()
+            left -= len(piece)
+            yield piece
 
 
 async def local_file(path: Path) -> LocalFile:
@@ -61,23 +61,38 @@ async def local_file(path: Path) -> LocalFile:
 
     Raises InvalidInput, in one sentence, for what isn't a regular file, can't be read or is being written.
     """
-    try:
-        return await _checksummed(path)
-    except OSError as error:
-        raise InvalidInput(f"It can't be read: {error.strerror or error}.") from error
+    reading = _read_through(path)
+    while (file := await asyncio.to_thread(next, reading)) is None:
+        pass
+    return file
 
 
-async def _checksummed(path: Path) -> LocalFile:
-    file = await asyncio.to_thread(_open, path)
-    try:
-        identity, digest = _identity(file), Digest()
-        while await asyncio.to_thread(_feed, file, digest):
-            pass
+def _read_through(path: Path) -> Iterator[LocalFile | None]:
+    """Yield None every 32 MiB, so that a thread can be told to stop, and the checksums at last."""
+    digest = Digest()
+    with _readable(), _open(path) as file:
+        identity = _identity(file)
+        while _feed(file, digest):
+            yield None
         if _identity(file) != identity:
             raise InvalidInput(CHANGED)
-    finally:
-        file.close()
-    return LocalFile(path, digest.result(), identity)
+    yield LocalFile(path, digest.result(), identity)
+
+
+def _pieces(path: Path, identity: tuple[int, ...]) -> Iterator[bytes]:
+    with _readable(), _open(path) as file:
+        if _identity(file) != identity:
+            raise InvalidInput(CHANGED)
+        while piece := file.read(PIECE):
+            yield piece
+
+
+@contextmanager
+def _readable() -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InvalidInput(f"It can't be read: {error.strerror or error}.") from error
 
 
 def _open(path: Path) -> FileIO:
@@ -124,6 +139,14 @@ async def known_sums(process: ProcessContext, md5s: Sequence[str]) -> list[bool]
     return [md5 in known for md5 in md5s]
 
 
+def path_for(process: ProcessContext, posted: PostedFrame) -> str:
+    """Give the path of a frame's one version; raises InvalidInput for one that the store can't take."""
+    frame = replace(Frame(0, posted.basename), **cast("dict[str, Any]", dict(posted.values)))
+    path = own_path(frame, posted.versions[0].extension, posted.versions[0].md5)
+    process.objects.check_path(path)
+    return path
+
+
 async def place(
     process: ProcessContext,
     posted: PostedFrame,
@@ -136,8 +159,7 @@ async def place(
     InvalidInput for a name that the store can't take, Unavailable, and what ``pieces`` raises.
     """
     announced = posted.versions[0]
-    frame = replace(Frame(0, posted.basename), **cast("dict[str, Any]", dict(posted.values)))
-    path = own_path(frame, announced.extension, announced.md5)
+    path = path_for(process, posted)
     media = media_type(posted.basename + announced.extension)
     put = partial(process.objects.put, path, content_type=media, expected=checksums)
     try:

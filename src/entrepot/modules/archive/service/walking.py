@@ -92,8 +92,17 @@ def _in_order(folder: Path, at_once: int) -> Iterator[tuple[str, bool]]:
     last = ""
     while True:
         with os.scandir(folder) as entries:
-            names = heapq.nsmallest(at_once, ((one.name, one.is_dir()) for one in entries if one.name > last))
+            names = heapq.nsmallest(
+                at_once, ((one.name, _is_folder(one)) for one in entries if one.name > last)
+            )
         yield from names
         if len(names) < at_once:
             return
         last = names[-1][0]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False

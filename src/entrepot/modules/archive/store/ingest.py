@@ -26,7 +26,7 @@ from entrepot.modules.archive.tables import document, frame, relation, thumbnail
 
 __all__ = [
     "Known", "add_relations", "add_versions", "insert_frame", "insert_placeholders", "known", "read_frame",
-    "save_document", "save_thumbnail", "update_frame",
+    "related_to", "save_document", "save_thumbnail", "update_frame",
 ]  # fmt: skip
 
 
@@ -137,8 +137,9 @@ async def update_frame(session: WriteSession, changed: Frame, now: datetime) -> 
 
 
 async def read_frame(session: WriteSession, frame_id: int) -> Frame | None:
-    """Give a frame with its versions, whoever may see it."""
-    row = await session.first(select(*FRAME_COLUMNS).where(frame.c.id == frame_id))
+    """Give a frame with its versions, whoever may see it; nobody else changes it until the commit."""
+    statement = select(*FRAME_COLUMNS).where(frame.c.id == frame_id).with_for_update(key_share=True)
+    row = await session.first(statement)
     if row is None:
         return None
     return frame_of(row, (await versions_of(session, [frame_id])).get(frame_id, ()))
@@ -169,6 +170,12 @@ async def add_relations(session: WriteSession, frame_id: int, others: Iterable[i
     pairs = sorted({pair for other in others for pair in ((frame_id, other), (other, frame_id))})
     rows = [{"frame_id": one, "related_id": other} for one, other in pairs]
     await session.execute(_insert_new(session, relation).values(rows))
+
+
+async def related_to(session: WriteSession, frame_id: int) -> list[int]:
+    """Give the ids of all frames related to one, placeholders too."""
+    statement = select(relation.c.related_id).where(relation.c.frame_id == frame_id)
+    return [row[0] for row in await session.all(statement)]
 
 
 async def save_thumbnail(

@@ -7,8 +7,7 @@ import textwrap
 
 import pytest
 
-from entrepot.kernel.web import metrics_registry, render_metrics
-from entrepot.kernel.web.metrics import edge_metrics
+from entrepot.kernel.metrics import edge_metrics, metrics_registry, render_metrics
 
 
 def run(code: str, *arguments: str) -> str:
@@ -41,7 +40,7 @@ def test_metrics_are_made_once() -> None:
 FORKED = """
 import os, sys
 from pathlib import Path
-import entrepot.kernel.web.metrics as metrics  # as the command line does, before it prepares
+import entrepot.kernel.metrics as metrics  # as the command line does, before it prepares
 
 folder = Path(sys.argv[1])
 metrics.prepare_multiprocess(folder)
@@ -81,7 +80,7 @@ def test_the_variable_of_a_started_process(tmp_path, given) -> None:
     import os, sys
     if sys.argv[2] == "before the import":
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = sys.argv[1]
-    from entrepot.kernel.web.metrics import edge_metrics, render_metrics
+    from entrepot.kernel.metrics import edge_metrics, render_metrics
     edge_metrics().finished("GET", "/x", 404, 0.01, 0)
     print(render_metrics()[0].decode())
     """
