@@ -31,7 +31,7 @@ KINDS = ("sqlite", "postgresql")
 OPERATIONS = ("list", "detail", "post", "download")
 BOUNDS = {"list": Bound(2.0, 4), "detail": Bound(2.0), "post": Bound(2.5, 8)}
 """What the project promises; an operation without a bound is there for information."""
-FULL, QUICK = Effort(rounds=20, batch=15), Effort(rounds=5, batch=10)
+FULL, QUICK = Effort(rounds=300, batch=1), Effort(rounds=100, batch=1)
 LARGE_FILE = 2**30
 
 

@@ -16,7 +16,7 @@ T = TypeVar("T")
 HEALTH = request_bytes("GET", "/health")
 SETTLING = 0.03
 """Seconds after a write, in which the job that it woke comes to its end."""
-WARM_UP = 2
+WARM_UP = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ class KernelSettings(BaseSettings):
         default="", description="postgresql://user:password@host/name; empty: SQLite in the data folder"
     )
     database_pool: int = Field(
-        default=8, ge=1, le=200, description="connections to the database for each process"
+        default=8, ge=2, le=200, description="connections to the database for each process"
     )
     store_url: str = Field(
         default="", description="file:///folder or s3://bucket/prefix; empty: <data folder>/files"

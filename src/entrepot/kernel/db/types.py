@@ -76,7 +76,10 @@ class Timestamp(TypeDecorator[datetime]):
         """Read a moment, in UTC."""
         if isinstance(value, int):
             return EPOCH + value * MICROSECOND
-        return value if value is None else value.astimezone(UTC)
+        if value is None or value.tzinfo is not None:
+            return value if value is None else value.astimezone(UTC)
+        # asyncpg gives the very first moment of year 1 as PostgreSQL's -infinity, without a zone
+        return value.replace(tzinfo=UTC)
 
 
 AnyRow = Row[*tuple[Any, ...]]

@@ -97,19 +97,20 @@ async def file_frame(session: WriteSession, posted: PostedFrame, files_of: Files
     now = datetime.now(UTC)
     found = await store.known(session, (posted.basename, *posted.related), posted.versions)
     _refuse_known(posted.versions, found)
-    if posted.basename in found.frames:
-        frame = await _update(session, found.frames[posted.basename], posted, files_of, found, now)
+    unknown = [name for name in (posted.basename, *posted.related) if name not in found.frames]
+    if unknown == [posted.basename]:
+        frame = await _insert(session, posted, files_of, found, now)
     else:
-        frame = _with_versions(_merged(Frame(found.frame_id, posted.basename), posted), files_of, found, now)
-        if not await store.insert_frame(session, frame, now):
-            raise session.collided()
-    # Placeholders come after the frame, whose id is the one that was next when we looked.
-    others = await _others(session, posted, found, now)
+        await _add_placeholders(session, unknown, found, now)
+        is_new = posted.basename in unknown
+        frame = await _update(session, posted, files_of, found, now, is_new=is_new)
     await _save_versions(session, frame, posted, now)
     await store.save_document(session, frame.id, render_document(frame), posted.headers)
-    if others:
-        await store.add_relations(session, frame.id, others)
-    related = others if posted.basename not in found.frames else await store.related_to(session, frame.id)
+    related = [found.frames[name] for name in posted.related]
+    if related:
+        await store.add_relations(session, frame.id, related)
+    if posted.basename not in unknown:
+        related = await store.related_to(session, frame.id)
     return Filed(frame, tuple(sorted(related)))
 
 
@@ -126,14 +127,26 @@ def _refuse_known(versions: Sequence[NewVersion], found: store.Known) -> None:
         raise InvalidInput.of({"version_set": wrong})
 
 
-async def _others(session: WriteSession, posted: PostedFrame, found: store.Known, now: datetime) -> list[int]:
-    """Give the ids of the frames that the posted one names; unknown ones become placeholders."""
-    unknown = [name for name in posted.related if name not in found.frames]
+async def _insert(
+    session: WriteSession, posted: PostedFrame, files_of: FilesOf, found: store.Known, now: datetime
+) -> Frame:
+    frame = _with_versions(_merged(Frame(found.frame_id, posted.basename), posted), files_of, found, now)
+    if not await store.insert_frame(session, frame, now):
+        raise session.collided()
+    return frame
+
+
+async def _add_placeholders(
+    session: WriteSession, unknown: Sequence[str], found: store.Known, now: datetime
+) -> None:
+    """Insert a placeholder for each unknown name, the posted frame's own too.
+
+    All in one order: posts that name each other would else wait for each other in a circle.
+    """
     made = await store.insert_placeholders(session, unknown, now) if unknown else {}
     if len(made) < len(unknown):
         raise session.collided()
-    ids = found.frames | made
-    return [ids[name] for name in posted.related]
+    found.frames |= made
 
 
 def _merged(frame: Frame, posted: PostedFrame) -> Frame:
@@ -170,13 +183,15 @@ def _version(version_id: int, frame_id: int, file: NewFile, now: datetime) -> Ve
 
 async def _update(
     session: WriteSession,
-    frame_id: int,
     posted: PostedFrame,
     files_of: FilesOf,
     found: store.Known,
     now: datetime,
+    *,
+    is_new: bool,
 ) -> Frame:
-    before = await store.read_frame(session, frame_id)
+    frame_id = found.frames[posted.basename]
+    before = Frame(frame_id, posted.basename) if is_new else await store.read_frame(session, frame_id)
     if before is None:
         raise session.collided()
     frame = _with_versions(_merged(before, posted), files_of, found, now)
