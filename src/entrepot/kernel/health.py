@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from fastapi import APIRouter, Request, Response
+from starlette.responses import RedirectResponse
 
 from entrepot.kernel.context import Visit
 from entrepot.kernel.identity import Scope
@@ -21,6 +22,7 @@ OK = b'{"status":"ok"}'
 def router(metrics_allow: Sequence[IPv4Network | IPv6Network]) -> APIRouter:
     """Make the routes; ``metrics_allow`` are the networks that read the figures without a token."""
     routes = APIRouter(tags=["service"])
+    routes.add_api_route("/", _root, methods=["GET", "HEAD"], include_in_schema=False)
     routes.add_api_route("/health", _health, methods=["GET", "HEAD"], summary="The process is alive")
     routes.add_api_route("/ready", _ready, methods=["GET", "HEAD"], summary="Database and store answer")
 
@@ -33,6 +35,11 @@ def router(metrics_allow: Sequence[IPv4Network | IPv6Network]) -> APIRouter:
 
     routes.add_api_route("/metrics", metrics, methods=["GET"], summary="Figures for Prometheus")
     return routes
+
+
+async def _root() -> Response:
+    """Send a visitor to the API reference."""
+    return RedirectResponse("./docs", 307)
 
 
 async def _health() -> Response:

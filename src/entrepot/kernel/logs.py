@@ -22,6 +22,7 @@ SECRET = re.compile(
 )
 URL_PASSWORD = re.compile(r"(://[^/\s:@]*):[^/\s@]+@")
 CHATTY = (
+    "alembic",
     "aio_pika",
     "aiormq",
     "aiosqlite",

@@ -4,11 +4,12 @@ import asyncio
 import statistics
 import time
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
-from sqlalchemy import select, update
+from sqlalchemy import event, insert, select, update
 
 from entrepot.kernel.db import Database
 from entrepot.kernel.errors import Unauthenticated
@@ -27,6 +28,7 @@ from entrepot.kernel.identity.tables import token, user
 
 PASSWORD = "correct horse"
 CHEAP = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+SLOW = PasswordHash((Argon2Hasher(time_cost=10, parallelism=1),))
 
 
 @pytest.fixture(autouse=True)
@@ -115,21 +117,40 @@ async def test_a_hash_with_outdated_cost_is_replaced(database: Database) -> None
     assert await stored() == better
 
 
+@pytest.mark.parametrize("change", [{"password": CHEAP.hash("another")}, {"disabled": datetime.now(UTC)}])
+async def test_an_account_that_changes_meanwhile_lets_nobody_in(
+    database: Database, change: dict[str, object]
+) -> None:
+    slow = SLOW.hash(PASSWORD)
+    await database.transact(lambda session: session.execute(update(user).values(password=slow)))
+    read = asyncio.Event()
+    event.listen(database.reader.sync_engine, "after_cursor_execute", lambda *_: read.set())
+    signing = asyncio.create_task(sign_in(database, "ada", PASSWORD))
+    await read.wait()
+    await database.transact(lambda session: session.execute(update(user).values(**change)))
+    assert not signing.done()
+    with pytest.raises(SignInRefused):
+        await signing
+    assert await list_tokens(database) == []
+
+
 async def test_the_twenty_used_last_stay(database: Database, come) -> None:
-    cheap = CHEAP.hash(PASSWORD)
-    secrets: list[str] = []
-    for _ in range(21):
-        await database.transact(lambda session: session.execute(update(user).values(password=cheap)))
-        secrets.append(await sign_in(database, "ada", PASSWORD))
-        if len(secrets) == 20:
-            first = min(found.id for found in await list_tokens(database))
-            used = update(token).where(token.c.id == first).values(last_used=datetime.now(UTC))
-            await database.transact(lambda session, used=used: session.execute(used))
+    first = await sign_in(database, "ada", PASSWORD)
+    (made,) = await list_tokens(database)
+    async with database.read() as session:
+        owner = await session.scalar(select(token.c.user_id))
+    like = {"user_id": owner, "name": "sign-in", "scope": "write", "created": made.created}
+    later = [{**like, "digest": sha256(f"later {number}".encode()).hexdigest()} for number in range(19)]
+    await database.transact(lambda session: session.execute(insert(token), later))
+    used = update(token).where(token.c.id == made.id).values(last_used=datetime.now(UTC))
+    await database.transact(lambda session: session.execute(used))
+
+    last = await sign_in(database, "ada", PASSWORD)
     assert len(await list_tokens(database)) == 20
-    assert (await come(secrets[0])).username == "ada"
+    for secret in (first, "later 1", "later 18", last):
+        assert (await come(secret)).username == "ada"
     with pytest.raises(Unauthenticated):
-        await come(secrets[1])
-    assert (await come(secrets[20])).username == "ada"
+        await come("later 0")
 
 
 async def test_other_tokens_are_not_counted(database: Database) -> None:

@@ -76,10 +76,10 @@ class Timestamp(TypeDecorator[datetime]):
         """Read a moment, in UTC."""
         if isinstance(value, int):
             return EPOCH + value * MICROSECOND
-        if value is None or value.tzinfo is not None:
-            return value if value is None else value.astimezone(UTC)
-        # asyncpg gives the very first moment of year 1 as PostgreSQL's -infinity, without a zone
-        return value.replace(tzinfo=UTC)
+        if value is not None and value.tzinfo is None:
+            # asyncpg keeps the first moment of year 1 as -infinity, and gives it back without a zone.
+            return value.replace(tzinfo=UTC)
+        return value if value is None else value.astimezone(UTC)
 
 
 AnyRow = Row[*tuple[Any, ...]]

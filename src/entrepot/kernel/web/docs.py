@@ -6,6 +6,7 @@ import asyncio
 import json
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -21,6 +22,12 @@ POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 )
+TOKEN = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "Authorization",
+    "description": "`Token` and a space before your token, as `entrepot token add` printed it",
+}
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -52,6 +59,16 @@ def install_docs(app: FastAPI, *, static: Path) -> None:
     app.add_api_route("/static/{path:path}", docs.file, methods=methods, include_in_schema=False)
 
 
+def _as_shown(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave out HEAD where GET says it all, and say how one signs in."""
+    paths = {
+        path: {method: one for method, one in methods.items() if method != "head" or "get" not in methods}
+        for path, methods in document["paths"].items()
+    }
+    components = document.get("components", {}) | {"securitySchemes": {"token": TOKEN}}
+    return document | {"paths": paths, "components": components, "security": [{}, {"token": []}]}
+
+
 class _Docs:
     def __init__(self, app: FastAPI, static: StaticFiles) -> None:
         self._app = app
@@ -71,5 +88,6 @@ class _Docs:
         return await self._static.answer(request, path)
 
     def _describe(self) -> Asset:
-        text = json.dumps(self._app.openapi(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        document = _as_shown(self._app.openapi())
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return Asset.of(text.encode("utf-8"), "application/json")

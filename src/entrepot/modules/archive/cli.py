@@ -52,7 +52,7 @@ def mount_commands(app: typer.Typer) -> None:
 
 def ingest(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="FITS files and folders.", show_default=False)
+        list[Path], typer.Argument(metavar="PATH", help="FITS files and folders.", show_default=False)
     ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would happen, and write nothing.")
@@ -84,8 +84,10 @@ def ingest(
 ) -> None:
     """File FITS files (.fits, .fits.fz) straight into the catalogue and the store.
 
-    Works beside a running server. Folders are searched, hidden ones and other files passed over. A file
-    whose bytes are there already is skipped, so a run that was stopped is resumed by the same command.
+    It works beside a running server. Folders are searched; hidden ones and
+    other files are passed over. A file whose bytes are there already is
+    skipped, so the same command resumes a run that was stopped.
+
     The exit code is 0 if nothing was refused, else 1.
     """
     cards = _cards(given or ())
@@ -94,7 +96,8 @@ def ingest(
         try:
             stopped = asyncio.run(_ingest(paths, cards, account, jobs=jobs, dry_run=dry_run))
         except EntrepotError:
-            account.close(stopped=True)
+            if account.counts:
+                account.close(stopped=True)
             raise
     account.close(stopped=stopped)
     if stopped:

@@ -151,11 +151,19 @@ def _configuration_type(settings: ArchiveSettings) -> Callable[[object], str]:
 
 def _short(value: object) -> str:
     text = str(value)
-    return SURROGATE.sub("\ufffd", text if len(text) <= 100 else text[:100] + "…")
+    text = text if len(text) <= 100 else text[:100] + "…"
+    return CONTROL.sub("\ufffd", SURROGATE.sub("\ufffd", text))
+
+
+def _key(value: object) -> str:
+    text = _string(KEY_LIMIT, blank=False)(value)
+    if text in (".", ".."):
+        raise ValueError("A key is a part of the file's URL, so it can't be . or .. alone.")
+    return text
 
 
 VERSION_READERS: Mapping[str, Callable[[object], str]] = {
-    "key": _string(KEY_LIMIT, blank=False),
+    "key": _key,
     "md5": _string(32, blank=False),
     "extension": _string(20, blank=False),
 }

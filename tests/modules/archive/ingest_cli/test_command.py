@@ -117,6 +117,7 @@ async def test_versions_of_one_frame_and_copies_of_one_file(house: House, tmp_pa
         assert sorted((await downloads_of(opened)).values()) == sorted([frame_bytes(1), frame_bytes(2)])
 
 
+@pytest.mark.parametrize("mode", ["embedded"])
 async def test_cards_can_be_set(house: House, tmp_path: Path) -> None:
     lacking = frame_bytes(1, without=("PROPID", "BLKUID"), SITEID="lcogt")
     (tmp_path / "lacking.fits").write_bytes(lacking)
@@ -157,3 +158,18 @@ def test_bad_usage(house: House, arguments: list[str]) -> None:
     assert done.returncode == 2
     assert done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("mode", ["embedded"])
+def test_a_store_that_doesnt_answer_is_one_sentence(house: House, tmp_path: Path) -> None:
+    (tmp_path / "a.fits").write_bytes(frame_bytes(1))
+    dead = {
+        "ENTREPOT_STORE_URL": "s3://bucket",
+        "ENTREPOT_S3_ENDPOINT": "http://127.0.0.1:9",
+        "ENTREPOT_S3_ACCESS_KEY_ID": "a",
+        "ENTREPOT_S3_SECRET_ACCESS_KEY": "b",
+    }
+    done = house.command("ingest", str(tmp_path), **dead)
+    assert done.returncode == 1
+    assert done.stderr == "The bucket 'bucket' doesn't answer.\n"
+    assert done.stdout == ""

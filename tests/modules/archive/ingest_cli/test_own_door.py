@@ -9,6 +9,7 @@ import pytest
 from entrepot.kernel.errors import InvalidInput
 from entrepot.kernel.objects import ChecksumMismatch
 from entrepot.kernel.process import ProcessContext
+from entrepot.modules.archive.models import PostedFrame
 from entrepot.modules.archive.posted import read_frame
 from entrepot.modules.archive.service.ingest import Filed
 from entrepot.modules.archive.service.own_door import (
@@ -28,16 +29,15 @@ from tests.services.house import House, OpenHouse
 NAME = "a-b-c-d-e00.fits"
 
 
-async def _placed(process: ProcessContext, path: Path) -> Placed | None:
-    file = await local_file(path)
-    return await _place(process, file)
-
-
-async def _place(process: ProcessContext, file: LocalFile) -> Placed | None:
+def _posted(file: LocalFile) -> PostedFrame:
     md5 = file.checksums.md5
     version = {"key": md5, "md5": md5, "extension": split_name(file.path.name)[1]}
-    record = read_record(file.path, Rules()) | {"version_set": [version]}
-    return await place(process, read_frame(record, ArchiveSettings()), file.checksums, file.pieces)
+    return read_frame(read_record(file.path, Rules()) | {"version_set": [version]}, ArchiveSettings())
+
+
+async def _placed(process: ProcessContext, path: Path) -> Placed | None:
+    file = await local_file(path)
+    return await place(process, _posted(file), file.checksums, file.pieces)
 
 
 async def _two(process: ProcessContext, one: Path, two: Path) -> list[Placed]:
@@ -132,17 +132,11 @@ async def test_a_file_that_changes_after_its_checksums_were_taken(
     path = tmp_path / NAME
     path.write_bytes(frame_bytes(1))
     file = await local_file(path)
-    twin = tmp_path / "twin" / NAME
-    twin.parent.mkdir()
-    twin.write_bytes(frame_bytes(1))
+    posted = _posted(file)
     change(path)
 
-    with pytest.raises(InvalidInput, match="changed while|can't be read"):
-        await _place(
-            opened.context, LocalFile(path, file.checksums, file.identity)
-        ) if path.exists() else None
-        async for _ in file.pieces():
-            pass
+    with pytest.raises(InvalidInput, match=r"changed while|can't be read"):
+        await place(opened.context, posted, file.checksums, file.pieces)
 
     assert objects_of(house) == []
 
@@ -153,6 +147,6 @@ async def test_bytes_that_are_not_those_announced(house: House, opened: OpenHous
     one, other = await local_file(tmp_path / NAME), await local_file(tmp_path / "b.fits")
 
     with pytest.raises(ChecksumMismatch):
-        await _place(opened.context, LocalFile(one.path, other.checksums, one.identity))
+        await place(opened.context, _posted(one), other.checksums, one.pieces)
 
     assert objects_of(house) == []

@@ -1,6 +1,7 @@
 """Child processes that read files: what hangs or kills one is refused, and the next file is read."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -33,6 +34,25 @@ def _children() -> set[int]:
     return {int(pid) for path in listed for pid in path.read_text().split()}
 
 
+async def _reader_of(path: Path, besides: set[int]) -> int:
+    """Wait for a child that has the file open."""
+    for _ in range(6000):
+        for child in _children() - besides:
+            with contextlib.suppress(OSError):
+                if any(link.resolve() == path for link in Path(f"/proc/{child}/fd").iterdir()):
+                    return child
+        await asyncio.sleep(0.005)
+    raise AssertionError("nobody reads it")
+
+
+async def _started(besides: set[int]) -> None:
+    for _ in range(6000):
+        if _children() - besides:
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("no reader was started")
+
+
 async def test_records_come_back_from_several_readers(good: Path) -> None:
     async with Readers(2, Rules(given={"OBJECT": "given"})) as readers:
         records = await asyncio.gather(*(readers.read(good) for _ in range(6)))
@@ -56,28 +76,39 @@ def _without_type(good: Path) -> Path:
     return path
 
 
-async def test_what_kills_its_reader_twice_is_refused_and_the_next_is_read(good: Path, pipe: Path) -> None:
-    before = _children()
+async def test_what_kills_its_reader_twice_is_refused_and_the_next_is_read(
+    good: Path, tmp_path: Path
+) -> None:
+    long = tmp_path / "long.fits"  # 15 MB of header, which take a while
+    frame = frame_bytes(1)
+    long.write_bytes(frame[: 80 * 5] + b"COMMENT".ljust(80) * 36 * 5200 + frame[80 * 5 :])
+    before, dead = _children(), set[int]()
     async with Readers(1, Rules()) as readers:
-        reading = asyncio.create_task(readers.read(pipe))
+        reading = asyncio.create_task(readers.read(long))
         for _ in range(2):
-            while not (child := _children() - before):
-                await asyncio.sleep(0.01)
-            os.kill(child.pop(), signal.SIGSEGV)
-            while _children() - before and not reading.done():
-                await asyncio.sleep(0.01)
+            dead.add(child := await _reader_of(long, before | dead))
+            os.kill(child, signal.SIGSEGV)
         with pytest.raises(InvalidInput, match=r"died of it \(SIGSEGV\)"):
             await reading
         assert (await readers.read(good))["basename"] == "good"
+        assert (await readers.read(long))["basename"] == "long"
     assert _children() <= before
+
+
+async def test_a_file_isnt_refused_for_one_death(good: Path) -> None:
+    before = _children()
+    async with Readers(1, Rules()) as readers:
+        await readers.read(good)
+        [child] = _children() - before
+        os.kill(child, signal.SIGKILL)
+        assert (await readers.read(good))["basename"] == "good"
 
 
 async def test_a_reader_that_is_given_up_is_gone(pipe: Path) -> None:
     before = _children()
     async with Readers(1, Rules()) as readers:
         reading = asyncio.create_task(readers.read(pipe))
-        while not _children() - before:
-            await asyncio.sleep(0.01)
+        await _started(before)
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading

@@ -113,6 +113,7 @@ class Intake:
     async def run(self, paths: Iterable[Path]) -> None:
         """Go through files and folders; raises Unavailable when the store or the catalogue fails."""
         if not self._dry_run:
+            await self._process.objects.ready()
             await self._process.objects.sweep_temporary(LEFTOVER)
         try:
             async with self._readers, asyncio.TaskGroup() as group:
