@@ -65,9 +65,25 @@ async def test_junk_in_every_parameter(door: Door) -> None:
 
 
 TAKEN = {
-    "frames/{}/": ["start", "DAY_OBS", "basename", "observation_id", "include_configuration_type", "format", "x"],
+    "frames/{}/": [
+        "start",
+        "DAY_OBS",
+        "basename",
+        "observation_id",
+        "include_configuration_type",
+        "format",
+        "x",
+    ],
     "versions/": ["md5", "limit", "offset", "format"],
-    "thumbnails/": ["frame_basename", "proposal_id", "observation_id", "request_id", "size", "limit", "offset"],
+    "thumbnails/": [
+        "frame_basename",
+        "proposal_id",
+        "observation_id",
+        "request_id",
+        "size",
+        "limit",
+        "offset",
+    ],
 }
 
 
@@ -83,7 +99,7 @@ async def test_junk_in_the_parameters_of_others(door: Door, frame_id: int, path:
 async def test_junk_in_a_cursor_is_an_invalid_cursor(door: Door) -> None:
     for junk in JUNK:
         answer = await send(door, b"/archive/frames/", b"pagination_style=cursor&cursor=" + junk)
-        assert_well_formed(answer, (200,) if junk in (b"", b"&", b"#", b";") else (404,), junk[:100])
+        assert_well_formed(answer, (200,) if junk in (b"", b"&") else (404,), junk[:100])
 
 
 QUERIES = [
@@ -108,10 +124,10 @@ async def test_junk_queries(door: Door) -> None:
 
 IDS = [
     b"0", b"00", b"-1", b"+1", b"1.5", b"1e3", b"0x1", b"1_0", b"9" * 18, b"9" * 19, b"9" * 30, b"9" * 400,
-    b"9" * 5000, b"1" * 60_000, b"abc", b"None", b"null", b"%31%00", b"%00", b"%ff", b"\xff", b"%", b"%zz", b"%3",
-    b"%2e%2e", b"..", b".", b"...", b"%2F", b"1%2F", b"%252F", b" ", b"%20", b"1%20", b"1;x=1", b"1,2", b"*", b"~",
-    b"%D9%A1", "\u0661".encode(), b"%EF%BC%91", b"'", b"%27", b"<b>", b"{id}", b"[1]", b"(1)", b"\x00", b"\x01", b"\x7f",
-    b"1.json", b".json", b"1.JSON", b"1.json.json", b"abc.json", b"aggregate", b"zip", b"headers", b"-", b"@", b":",
+    b"9" * 5000, b"1" * 60_000, b"abc", b"None", b"null", b"%31%00", b"%00", b"%ff", b"\xff", b"%", b"%zz",
+    b"%3", b"%2e%2e", b"..", b".", b"...", b"%2F", b"1%2F", b"%252F", b" ", b"%20", b"1%20", b"1;x=1", b"1,2", b"*", b"~",
+    b"%D9%A1", "\u0661".encode(), b"%EF%BC%91", b"'", b"%27", b"<b>", b"{id}", b"[1]", b"(1)",
+    b"\x00", b"\x01", b"\x7f", b"1.json", b".json", b"1.JSON", b"1.json.json", b"abc.json", b"aggregate", b"zip", b"headers", b"-", b"@", b":",
     b"a" * 20_000, b"\\", b"1\\2", b"%5C", b"%0a", b"1%0d%0aX: y",
 ]  # fmt: skip
 PARTS = [
@@ -159,6 +175,9 @@ async def test_an_id_that_is_none_is_not_found_in_the_contracts_words(door: Door
 KEYS = [*IDS, b"a%2Fb", b"%2E%2E%2F%2E%2E%2Fetc%2Fpasswd", b"k" * 1025, b"%E2%80%A8", b"0" * 32]
 
 
+FILENAMES = [b"something-to-find.fits", b"..", b"%2e%2e%2fx", b"%00", b"%ff", b"%", b"", b"a/b"]
+
+
 async def test_junk_files(door: Door) -> None:
     for key in KEYS:
         for name in (
@@ -180,12 +199,14 @@ async def test_junk_files(door: Door) -> None:
 
 
 PATHS = [
-    b"/archive", b"/archive//", b"//archive/frames/", b"/archive/frames//", b"/archive//frames/", b"/archive/./frames/",
-    b"/archive/frames/%2e/", b"/archive/frames%2F", b"/archive%2Fframes/", b"/archive/FRAMES/", b"/archive/frames.xml",
-    b"/archive/frames.api", b"/archive/frames/.json", b"/archive/files/", b"/archive/files/x", b"/archive/admin/",
-    b"/archive/nonsense", b"/archive/%", b"/archive/%zz/", b"/archive/%00", b"/archive/\xff", b"/archive/" + b"a/" * 20_000,
-    b"/archive/frames/?x", b"/archive/frames/#x", b"/archive/frames/ ", b"/archive/frames/1/2/3/", b"/archive/api-token-auth",
-    b"/archive/versions", b"/archive/.", b"/archive/..", b"/archive/../archive/frames/", b"/archive/openapi.json",
+    b"/archive", b"/archive//", b"//archive/frames/", b"/archive/frames//", b"/archive//frames/",
+    b"/archive/./frames/", b"/archive/frames/%2e/", b"/archive/frames%2F", b"/archive%2Fframes/",
+    b"/archive/FRAMES/", b"/archive/frames.xml", b"/archive/frames.api", b"/archive/frames/.json",
+    b"/archive/files/", b"/archive/files/x", b"/archive/admin/", b"/archive/nonsense", b"/archive/%",
+    b"/archive/%zz/", b"/archive/%00", b"/archive/\xff", b"/archive/" + b"a/" * 20_000, b"/archive/frames/?x",
+    b"/archive/frames/#x", b"/archive/frames/ ", b"/archive/frames/1/2/3/", b"/archive/api-token-auth",
+    b"/archive/versions", b"/archive/.", b"/archive/..", b"/archive/../archive/frames/",
+    b"/archive/openapi.json",
 ]  # fmt: skip
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "FOO", "get", ""]
 
@@ -201,9 +222,9 @@ async def test_junk_paths_and_methods(door: Door) -> None:
 
 async def test_methods_that_a_resource_does_not_take(door: Door, frame_id: int) -> None:
     resources = [
-        "frames/", f"frames/{frame_id}/", f"frames/{frame_id}/headers/", f"frames/{frame_id}/related/", "versions/",
-        "thumbnails/", "versions/1/", "thumbnails/1/", "", "profile/", "health/", "revoke_token/", "api-token-auth/",
-        "files/a/b",
+        "frames/", f"frames/{frame_id}/", f"frames/{frame_id}/headers/", f"frames/{frame_id}/related/",
+        "versions/", "thumbnails/", "versions/1/", "thumbnails/1/", "", "profile/", "health/",
+        "revoke_token/", "api-token-auth/", "files/a/b",
     ]  # fmt: skip
     posts = {"frames/", "thumbnails/", "revoke_token/", "api-token-auth/"}
     for resource in resources:
@@ -215,12 +236,12 @@ async def test_methods_that_a_resource_does_not_take(door: Door, frame_id: int) 
 
 
 HEADERS: list[dict[str, str]] = [
-    {"Accept": junk}
-    for junk in ("", "*", "x", ",", ";;;", "*/*;q=2", "a/b;q=" + "9" * 1000, "\xff", "," * 10_000, "text/*;q=0.1")
-] + [
-    {"Authorization": junk}
-    for junk in ("", " ", "Token", "Token a b", "token \xff", "Basic", "Basic !", "Basic \xff", "Digest x", "x" * 50_000)
-] + [
+    *({"Accept": junk} for junk in (
+        "", "*", "x", ",", ";;;", "*/*;q=2", "a/b;q=" + "9" * 1000, "\xff", "," * 10_000, "text/*;q=0.1",
+    )),
+    *({"Authorization": junk} for junk in (
+        "", " ", "Token", "Token a b", "token \xff", "Basic", "Basic !", "Basic \xff", "Digest x", "x" * 50_000,
+    )),
     {"Host": "a b"}, {"Host": "\xff"}, {"X-Request-ID": "\xff"}, {"Cookie": "\xff=;;"}, {"Origin": "\xff"},
     {"X-Charon-API-token": "\xff"}, {"Range": "bytes=x"}, {"If-None-Match": '"'}, {"Content-Type": "\xff"},
     {"X-Forwarded-For": "x"}, {"Forwarded": "for=;;"}, {"Accept-Encoding": ";q="}, {"Content-Length": "x"},

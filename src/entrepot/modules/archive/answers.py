@@ -49,7 +49,7 @@ async def render(visit: RequestContext, text: str, form: str, *, status: int = 2
     """Answer with JSON text, or with the page that shows it."""
     if form != "text/html":
         return Response(text.encode(), status, media_type="application/json", headers=VARY)
-    query = visit.request.url.query
+    query = visit.request.scope["query_string"].decode("utf-8", "replace")
     path = visit.request.scope["path"] + (f"?{query}" if query else "")
     page = await asyncio.to_thread(browse_page, text, method=visit.request.method, path=path)
     return Response(page.encode(), status, media_type="text/html", headers=VARY)

@@ -15,7 +15,7 @@ from entrepot.modules.archive.documents import dumps, read_day, read_moment
 from entrepot.modules.archive.models import NewVersion, PostedFrame, PostedThumbnail
 from entrepot.modules.archive.settings import ArchiveSettings
 
-__all__ = ["parse_json", "read_frame", "read_thumbnail"]
+__all__ = ["parse_json", "read_frame", "read_thumbnail", "shown"]
 
 REQUIRED = "This field is required."
 NOT_NULL = "This field may not be null."
@@ -143,13 +143,14 @@ def _basename(value: object) -> str:
 def _configuration_type(settings: ArchiveSettings) -> Callable[[object], str]:
     def read(value: object) -> str:
         if not isinstance(value, str) or value not in settings.configuration_types:
-            raise ValueError(f'"{_short(value)}" is not a valid choice.')
+            raise ValueError(f'"{shown(value)}" is not a valid choice.')
         return value
 
     return read
 
 
-def _short(value: object) -> str:
+def shown(value: object) -> str:
+    """Write a value so that it can stand in a sentence, whatever is in it."""
     text = str(value)
     text = text if len(text) <= 100 else text[:100] + "…"
     return CONTROL.sub("\ufffd", SURROGATE.sub("\ufffd", text))
@@ -335,7 +336,7 @@ def read_thumbnail(body: object, settings: ArchiveSettings) -> PostedThumbnail:
     def size(value: object) -> str:
         text = _string(20, blank=False)(value)
         if text not in settings.thumbnail_sizes:
-            raise ValueError(f'"{_short(text)}" is not a valid choice.')
+            raise ValueError(f'"{shown(text)}" is not a valid choice.')
         return text
 
     values, wrong = _frame(body, settings, {"frame_basename": _basename, "size": size})

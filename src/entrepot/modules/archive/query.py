@@ -14,9 +14,10 @@ from entrepot.kernel.errors import InvalidInput
 from entrepot.modules.archive.documents import read_day, read_moment
 from entrepot.modules.archive.folding import fold
 from entrepot.modules.archive.models import Condition, FrameQuery, Operator
+from entrepot.modules.archive.posted import shown
 from entrepot.modules.archive.settings import ArchiveSettings
 
-__all__ = ["FILTERS", "page_limit", "page_offset", "read_query", "read_thumbnail_query"]
+__all__ = ["FILTERS", "page_limit", "page_offset", "read_query", "read_thumbnail_query", "read_version_query"]
 
 NOTHING = object()
 """A value that no row has."""
@@ -108,7 +109,7 @@ def parse_choice(text: str, choices: Sequence[str]) -> str:
     """Read one of ``choices``."""
     parse_text(text)
     if text not in choices:
-        raise ValueError(f"Select a valid choice. {text} is not one of the available choices.")
+        raise ValueError(f"Select a valid choice. {shown(text)} is not one of the available choices.")
     return text
 
 
@@ -265,6 +266,14 @@ def read_thumbnail_query(params: QueryParams, settings: ArchiveSettings) -> dict
         raise InvalidInput.of(wrong)
     # No id is negative, so this finds nothing.
     return {"id": -1} if NOTHING in conditions.values() else conditions
+
+
+def read_version_query(params: QueryParams) -> str | None:
+    """Read the one filter of versions, their MD5 sum; None where it isn't asked for."""
+    try:
+        return parse_text(params.get("md5", "")) or None
+    except ValueError as error:
+        raise InvalidInput.of({"md5": [str(error)]}) from None
 
 
 THUMBNAIL_FILTERS: Mapping[str, tuple[str, Callable[[str], object]]] = {

@@ -2,27 +2,63 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from fastapi import APIRouter
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from entrepot.kernel.errors import NotFound
 from entrepot.modules.archive.routes import accounts, frames, holdings
 
 __all__ = ["router"]
 
+READ = ["GET", "HEAD"]
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+WITH_IDS = (
+    "/frames/{id}",
+    "/frames/{id}/headers",
+    "/frames/{id}/related",
+    "/versions/{id}",
+    "/thumbnails/{id}",
+)
+
+
+class RowConvertor(Convertor[int]):
+    """The id of a row: ``{frame_id:row}`` in a route; one that is longer than any becomes 2⁶⁴."""
+
+    regex: ClassVar[str] = "[0-9]+"
+
+    def convert(self, value: str) -> int:
+        """Read the digits."""
+        return int(value[-20:]) if len(value.lstrip("0")) < 20 else 2**64
+
+    def to_string(self, value: int) -> str:
+        """Write the digits."""
+        return str(value)
 
 
 def router() -> APIRouter:
     """Make the routes; each that ends in a slash also answers without it, by a redirect."""
+    register_url_convertor("row", RowConvertor())
     routes = APIRouter()
     for part in (frames, holdings, accounts):
         part.add_routes(routes)
+    for path in WITH_IDS:
+        for ending in ("/", ".json"):
+            no_id = path.replace("{id}", "{id:segment}") + ending
+            routes.add_api_route(no_id, _not_found, methods=READ, include_in_schema=False)
     for route in list(routes.routes):
         path = getattr(route, "path", "")
         if path.endswith("/") and len(path) > 1:
             routes.add_route(path[:-1], _to_slash, methods=None, include_in_schema=False)
     return routes
+
+
+async def _not_found() -> Response:
+    """Answer for an id that isn't a number."""
+    raise NotFound("Not found.")
 
 
 async def _to_slash(request: Request) -> Response:

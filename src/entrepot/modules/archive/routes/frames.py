@@ -71,7 +71,7 @@ def add_routes(routes: APIRouter) -> None:
         openapi_extra={"requestBody": _body(schemas.PostedFrameIn)},
     )
     for ending, shown in (("/", True), (".json", False)):
-        path = "/frames/{frame_id:int}"
+        path = "/frames/{frame_id:row}"
         more: dict[str, Any] = {"methods": READ, "tags": TAGS, "include_in_schema": shown}
         routes.add_api_route(path + ending, show_frame, responses=one, summary="One frame", **more)
         routes.add_api_route(

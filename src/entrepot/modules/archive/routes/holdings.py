@@ -25,7 +25,12 @@ from entrepot.modules.archive.documents import (
 from entrepot.modules.archive.models import FramePage
 from entrepot.modules.archive.paging import offset_envelope
 from entrepot.modules.archive.posted import read_thumbnail
-from entrepot.modules.archive.query import page_limit, page_offset, read_thumbnail_query
+from entrepot.modules.archive.query import (
+    page_limit,
+    page_offset,
+    read_thumbnail_query,
+    read_version_query,
+)  # fmt: skip
 from entrepot.modules.archive.service import download, ingest, search
 
 __all__ = ["add_routes"]
@@ -54,7 +59,7 @@ def add_routes(routes: APIRouter) -> None:
             responses={200: {"model": schemas.Page[schemas.CheckedVersion]}}, **more,
         )  # fmt: skip
         routes.add_api_route(
-            f"/versions/{{version_id:int}}{ending}", show_version, tags=VERSIONS, summary="One version",
+            f"/versions/{{version_id:row}}{ending}", show_version, tags=VERSIONS, summary="One version",
             responses={200: {"model": schemas.CheckedVersion}}, **more,
         )  # fmt: skip
         routes.add_api_route(
@@ -62,7 +67,7 @@ def add_routes(routes: APIRouter) -> None:
             responses={200: {"model": schemas.Page[schemas.ThumbnailOut]}}, **more,
         )  # fmt: skip
         routes.add_api_route(
-            f"/thumbnails/{{thumbnail_id:int}}{ending}", show_thumbnail, tags=THUMBNAILS,
+            f"/thumbnails/{{thumbnail_id:row}}{ending}", show_thumbnail, tags=THUMBNAILS,
             summary="One thumbnail", responses={200: {"model": schemas.ThumbnailOut}}, **more,
         )  # fmt: skip
     routes.add_api_route(
@@ -102,9 +107,10 @@ async def list_versions(visit: Visit) -> Response:
     form = form_of(visit)
     params, settings = visit.request.query_params, settings_of(visit)
     limit, offset = page_limit(params.get("limit", ""), settings), page_offset(params.get("offset", ""))
+    md5 = read_version_query(params)
     async with visit.reading() as (caller, session):
         caller.require(Scope.READ, staff=True)
-        rows, count = await search.find_versions(session, params.get("md5"), limit, offset)
+        rows, count = await search.find_versions(session, md5, limit, offset)
     base = archive_base(visit)
     results = ",".join(render_object(checked_version_object(one, name, base)) for one, name in rows)
     page = FramePage(frames=(), more=offset + len(rows) < count, count=count)
