@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
-from pathlib import PurePosixPath
 
 import structlog
 from fastapi import FastAPI
@@ -97,7 +96,6 @@ def create_app(settings: KernelSettings) -> FastAPI:
         app,
         trusted=settings.trusted_proxies,
         body_limit=settings.body_limit,
-        limit_for=_body_limits(),
         renderers={f"/{module.name}": module.render_error for module in modules()},
     )
     return app
@@ -132,19 +130,6 @@ def _tidy(objects: ObjectStore) -> Job:
         return [0]
 
     return Job(name="kernel.tidy-store", run=run, due=due, every=LEFTOVER.total_seconds())
-
-
-def _body_limits() -> Callable[[str], int | None]:
-    limits = {
-        PurePosixPath("/", module.name, path): limit
-        for module in modules()
-        for path, limit in module.body_limits.items()
-    }
-
-    def limit_for(path: str) -> int | None:
-        return limits.get(PurePosixPath(path)) if limits else None
-
-    return limit_for
 
 
 def _s3(settings: KernelSettings) -> S3Options:

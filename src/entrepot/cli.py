@@ -9,6 +9,7 @@ import typer
 
 from entrepot.app import modules
 from entrepot.commands import members, service, tokens, users
+from entrepot.commands.catalogue import opened
 from entrepot.kernel.errors import Conflict, EntrepotError, NotFound, SettingsError
 
 __all__ = ["command_line", "main"]
@@ -26,11 +27,16 @@ def command_line() -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
     )
+    app.callback()(_begin)
     for part in (service, users, tokens, members):
         part.mount(app)
     for module in modules():
         module.mount_commands(app)
     return app
+
+
+def _begin(context: typer.Context) -> None:
+    context.obj = opened
 
 
 def main() -> None:

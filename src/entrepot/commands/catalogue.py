@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from entrepot.app import load
+from entrepot.app import load, open_process
 from entrepot.kernel.db import Database, prepare
 from entrepot.kernel.logs import configure_logs
+from entrepot.kernel.process import ProcessContext
 from entrepot.kernel.settings import KernelSettings
 
-__all__ = ["on_catalogue", "with_database"]
+__all__ = ["on_catalogue", "opened", "with_database"]
 
 T = TypeVar("T")
 
@@ -27,10 +29,18 @@ def on_catalogue(act: Callable[[Database], Awaitable[T]]) -> T:
     return with_database(load(os.environ), prepared)
 
 
+@asynccontextmanager
+async def opened() -> AsyncGenerator[ProcessContext]:
+    """Open catalogue, store and jobs for a module's command; of the log, it shows warnings only."""
+    settings = load(os.environ)
+    _quiet(settings)
+    async with open_process(settings, consume=False) as process:
+        yield process
+
+
 def with_database(settings: KernelSettings, act: Callable[[Database], Awaitable[T]]) -> T:
     """Run ``act`` on the catalogue as it is; of the log, a command shows warnings only."""
-    level = settings.log_level
-    configure_logs(settings.log_format, "warning" if level == "info" else level)
+    _quiet(settings)
 
     async def run() -> T:
         database = Database(settings.catalogue_url, pool=2)
@@ -40,3 +50,8 @@ def with_database(settings: KernelSettings, act: Callable[[Database], Awaitable[
             await database.close()
 
     return asyncio.run(run())
+
+
+def _quiet(settings: KernelSettings) -> None:
+    level = settings.log_level
+    configure_logs(settings.log_format, "warning" if level == "info" else level)

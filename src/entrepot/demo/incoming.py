@@ -26,11 +26,15 @@ def make_frames(folder: Path, wanted: Iterable[Exposure]) -> int:
         part.write_bytes(_bytes(exposure, seed))
         part.rename(folder / exposure.filename)
         if sys.stdout.isatty():
-            sys.stdout.write(f"\rMaking star fields: {done} of {len(missing)}")
-            sys.stdout.flush()
+            _say(f"Making star fields: {done} of {len(missing)}\r")
     if missing:
-        sys.stdout.write(f"\rMade {len(missing)} star fields in {folder}.\n")
+        _say(f"Made {len(missing)} star fields in {folder}.\n")
     return len(missing)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _bytes(exposure: Exposure, seed: int) -> bytes:

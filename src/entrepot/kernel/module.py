@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 
 import typer
 from fastapi import APIRouter
@@ -15,7 +16,10 @@ from entrepot.kernel.jobs import Job
 from entrepot.kernel.process import ProcessContext
 from entrepot.kernel.settings import Section
 
-__all__ = ["Module"]
+__all__ = ["Module", "Opener"]
+
+Opener = Callable[[], AbstractAsyncContextManager[ProcessContext]]
+"""Opens what a command works on, by the settings of its environment; ``typer.Context.obj`` holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,6 @@ class Module:
     jobs: Callable[[ProcessContext], Sequence[Job]]
     """Makes the background work, bound to the process it runs in."""
     mount_commands: Callable[[typer.Typer], None]
-    """Adds the module's commands to the command line."""
+    """Adds the module's commands to the command line; their context's ``obj`` is an Opener."""
     render_error: Callable[[EntrepotError, Scope], Response]
     """Gives a failure below the prefix the shape that the module's clients know."""
-    body_limits: Mapping[str, int] = field(default_factory=dict[str, int])
-    """Largest bodies in bytes, by path below the prefix, where they differ from the setting."""

@@ -103,7 +103,8 @@ async def test_junk_in_a_cursor_is_an_invalid_cursor(door: Door) -> None:
 
 
 QUERIES = [
-    b"&" * 5000, b"=" * 5000, b"a" * 60_000, b"a=b&" * 10_000, b"site_id=x&" * 5000, b"?", b"??", b"%", b"\x00",
+    b"&" * 5000, b"=" * 5000, b"a" * 60_000, b"a=b&" * 10_000, b"site_id=x&" * 5000, b"?", b"??",
+    b"%", b"\x00",
     b"\xff=\xff", b"ordering=" + b"id," * 20_000, b"exclude_OBSTYPE=BIAS&" * 5000, b"limit=1&limit=x&limit=2",
     b"include_configuration_type=BIAS&" * 200, b"format=json&format=nonsense", b"offset=1e5&limit=-5",
     b"start=2025-03-04&end=x&DAY_OBS=y&RLEVEL=z&exclude_configuration_type=w&L1PUBDAT=v",
@@ -125,9 +126,11 @@ async def test_junk_queries(door: Door) -> None:
 IDS = [
     b"0", b"00", b"-1", b"+1", b"1.5", b"1e3", b"0x1", b"1_0", b"9" * 18, b"9" * 19, b"9" * 30, b"9" * 400,
     b"9" * 5000, b"1" * 60_000, b"abc", b"None", b"null", b"%31%00", b"%00", b"%ff", b"\xff", b"%", b"%zz",
-    b"%3", b"%2e%2e", b"..", b".", b"...", b"%2F", b"1%2F", b"%252F", b" ", b"%20", b"1%20", b"1;x=1", b"1,2", b"*", b"~",
+    b"%3", b"%2e%2e", b"..", b".", b"...", b"%2F", b"1%2F", b"%252F", b" ", b"%20", b"1%20", b"1;x=1",
+    b"1,2", b"*", b"~",
     b"%D9%A1", "\u0661".encode(), b"%EF%BC%91", b"'", b"%27", b"<b>", b"{id}", b"[1]", b"(1)",
-    b"\x00", b"\x01", b"\x7f", b"1.json", b".json", b"1.JSON", b"1.json.json", b"abc.json", b"aggregate", b"zip", b"headers", b"-", b"@", b":",
+    b"\x00", b"\x01", b"\x7f", b"1.jsonx", b".json", b"1.JSON", b"1.json.json", b"abc.json",
+    b"aggregate", b"zip", b"headers", b"-", b"@", b":",
     b"a" * 20_000, b"\\", b"1\\2", b"%5C", b"%0a", b"1%0d%0aX: y",
 ]  # fmt: skip
 PARTS = [
@@ -158,7 +161,8 @@ async def test_an_id_that_is_none_is_not_found_in_the_contracts_words(door: Door
         for number, said in [
             ("999", f"No {kind} matches the given query."), ("0", f"No {kind} matches the given query."),
             ("9" * 30, f"No {kind} matches the given query."), ("abc", "Not found."), ("1.5", "Not found."),
-            ("-1", "Not found."), ("9" * 5000, f"No {kind} matches the given query."), ("%D9%A1", "Not found."),
+            ("-1", "Not found."), ("9" * 5000, f"No {kind} matches the given query."),
+            ("%D9%A1", "Not found."),
         ]:  # fmt: skip
             for ending in ("/", ".json"):
                 answer = await send(door, f"/archive/{collection}/{number}{ending}".encode())
@@ -240,7 +244,8 @@ HEADERS: list[dict[str, str]] = [
         "", "*", "x", ",", ";;;", "*/*;q=2", "a/b;q=" + "9" * 1000, "\xff", "," * 10_000, "text/*;q=0.1",
     )),
     *({"Authorization": junk} for junk in (
-        "", " ", "Token", "Token a b", "token \xff", "Basic", "Basic !", "Basic \xff", "Digest x", "x" * 50_000,
+        "", " ", "Token", "Token a b", "token \xff", "Basic", "Basic !", "Basic \xff", "Digest x",
+        "x" * 50_000,
     )),
     {"Host": "a b"}, {"Host": "\xff"}, {"X-Request-ID": "\xff"}, {"Cookie": "\xff=;;"}, {"Origin": "\xff"},
     {"X-Charon-API-token": "\xff"}, {"Range": "bytes=x"}, {"If-None-Match": '"'}, {"Content-Type": "\xff"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import os
 import re
@@ -12,10 +11,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Protocol, TextIO, cast
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
@@ -23,9 +22,7 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TextColumn
 
 from entrepot.kernel.errors import EntrepotError
-from entrepot.kernel.logs import configure_logs
-from entrepot.kernel.process import ProcessContext
-from entrepot.kernel.settings import KernelSettings
+from entrepot.kernel.module import Opener
 from entrepot.lib.fits import Card
 from entrepot.modules.archive.posted import read_frame
 from entrepot.modules.archive.service.intake import Intake, Outcome, Verdict
@@ -51,6 +48,7 @@ def mount_commands(app: typer.Typer) -> None:
 
 
 def ingest(
+    context: typer.Context,
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH", help="FITS files and folders.", show_default=False)
     ],
@@ -94,7 +92,7 @@ def ingest(
     with _open_report(report) as lines:
         account = Account(sys.stdout if as_json else None, lines, dry_run=dry_run)
         try:
-            stopped = asyncio.run(_ingest(paths, cards, account, jobs=jobs, dry_run=dry_run))
+            stopped = asyncio.run(_ingest(context.obj, paths, cards, account, jobs=jobs, dry_run=dry_run))
         except EntrepotError:
             if account.counts:
                 account.close(stopped=True)
@@ -293,14 +291,17 @@ async def _showing(paths: Sequence[Path], account: Account, *, bar: bool) -> Asy
 
 
 async def _ingest(
-    paths: Sequence[Path], cards: Mapping[str, Card], account: Account, *, jobs: int, dry_run: bool
+    opened: Opener,
+    paths: Sequence[Path],
+    cards: Mapping[str, Card],
+    account: Account,
+    *,
+    jobs: int,
+    dry_run: bool,
 ) -> bool:
     """Run the intake; True if it was stopped by a signal."""
-    application = _application()
-    settings = application.load(os.environ)
-    configure_logs(settings.log_format, "warning" if settings.log_level == "info" else settings.log_level)
-    archive = settings.section("archive", ArchiveSettings)
-    async with application.open_process(settings, consume=False) as process:
+    async with opened() as process:
+        archive = process.settings.section("archive", ArchiveSettings)
         intake = Intake(
             process,
             check=partial(read_frame, settings=archive),
@@ -334,22 +335,3 @@ async def _until_stopped(intake: Intake, paths: Sequence[Path]) -> bool:
     if not run.cancelled():
         run.result()
     return intake.stopped
-
-
-class Application(Protocol):
-    """The part of ``entrepot.app`` that a command needs."""
-
-    def load(self, environ: Mapping[str, str]) -> KernelSettings:
-        """Read the settings."""
-        ...
-
-    def open_process(
-        self, settings: KernelSettings, *, consume: bool
-    ) -> AbstractAsyncContextManager[ProcessContext]:
-        """Open catalogue, store and jobs."""
-        ...
-
-
-def _application() -> Application:
-    # The application knows its modules, so a module can't import it; it is there when a command runs.
-    return cast("Application", importlib.import_module("entrepot.app"))

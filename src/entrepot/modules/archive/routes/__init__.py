@@ -16,13 +16,11 @@ __all__ = ["router"]
 
 READ = ["GET", "HEAD"]
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-WITH_IDS = (
-    "/frames/{id}",
-    "/frames/{id}/headers",
-    "/frames/{id}/related",
-    "/versions/{id}",
-    "/thumbnails/{id}",
-)
+ITEM = "{id:segment}"
+ITEMS = (
+    f"/frames/{ITEM}", f"/frames/{ITEM}/headers", f"/frames/{ITEM}/related", f"/versions/{ITEM}",
+    f"/thumbnails/{ITEM}",
+)  # fmt: skip
 
 
 class RowConvertor(Convertor[int]):
@@ -45,10 +43,9 @@ def router() -> APIRouter:
     routes = APIRouter()
     for part in (frames, holdings, accounts):
         part.add_routes(routes)
-    for path in WITH_IDS:
+    for path in ITEMS:
         for ending in ("/", ".json"):
-            no_id = path.replace("{id}", "{id:segment}") + ending
-            routes.add_api_route(no_id, _not_found, methods=READ, include_in_schema=False)
+            routes.add_api_route(path + ending, _not_found, methods=READ, include_in_schema=False)
     for route in list(routes.routes):
         path = getattr(route, "path", "")
         if path.endswith("/") and len(path) > 1:
