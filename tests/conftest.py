@@ -30,6 +30,11 @@ async def _migrated(url: str) -> None:
     await database.close()
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name sets by their sorted members, so that all of xdist's processes call a test the same."""
+    return ",".join(sorted(map(str, val))) if isinstance(val, set | frozenset) else None
+
+
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """The endpoint of an S3 server."""

@@ -57,8 +57,8 @@ def assert_well_formed(answer: RawAnswer, allowed: Sequence[int], what: object) 
 
 
 async def test_junk_in_every_parameter(door: Door) -> None:
-    for parameter in PARAMETERS:
-        for junk in JUNK:
+    for number, parameter in enumerate(PARAMETERS):
+        for junk in JUNK[number % 2 :: 2]:
             query = parameter.encode() + b"=" + junk
             answer = await send(door, b"/archive/frames/", query, staff=False)
             assert_well_formed(answer, (200, 400, 404), query[:100])

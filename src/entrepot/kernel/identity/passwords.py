@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -34,7 +35,7 @@ def check_password(password: str) -> None:
 
 async def hash_password(password: str) -> str:
     """Give the hash to store."""
-    return await asyncio.get_running_loop().run_in_executor(_threads(), _hash, password)
+    return await asyncio.get_running_loop().run_in_executor(_threads(os.getpid()), _hash, password)
 
 
 async def verify_password(password: str, stored: str | None) -> tuple[bool, str | None]:
@@ -44,7 +45,7 @@ async def verify_password(password: str, stored: str | None) -> tuple[bool, str 
     taken doesn't tell who has an account.
     """
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_threads(), _verify, password, stored)
+    return await loop.run_in_executor(_threads(os.getpid()), _verify, password, stored)
 
 
 def _hash(password: str) -> str:
@@ -76,5 +77,6 @@ def _hasher() -> PasswordHash:
 
 
 @cache
-def _threads() -> ThreadPoolExecutor:
+def _threads(_process: int) -> ThreadPoolExecutor:
+    # A process of its own after each fork: threads don't come along.
     return ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")

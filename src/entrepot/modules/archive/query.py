@@ -198,7 +198,8 @@ CHOICES: Mapping[str, Operator] = {
 def read_query(params: QueryParams, settings: ArchiveSettings) -> FrameQuery:
     """Read the filters, the order and the page size; raises InvalidInput, keyed by parameter."""
     conditions: list[Condition] = []
-    wrong: dict[str, object] = {}
+    # An unfiltered answer to a search by position would look like a filtered one.
+    wrong: dict[str, object] = {name: [NO_SKY] for name in SKY if params.get(name, "").strip()}
     for name, one in FILTERS.items():
         text = params.get(name, "")
         if text.strip() == "":
@@ -227,6 +228,8 @@ def read_query(params: QueryParams, settings: ArchiveSettings) -> FrameQuery:
 
 
 CHOICE_COLUMN = "configuration_type"
+SKY = ("covers", "intersects")
+NO_SKY = "This version can't search by position on the sky; leave the parameter out."
 
 
 def _choices(texts: Sequence[str], operator: Operator, settings: ArchiveSettings) -> list[Condition]:

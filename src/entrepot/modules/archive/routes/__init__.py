@@ -15,6 +15,7 @@ from entrepot.modules.archive.routes import accounts, frames, holdings
 __all__ = ["router"]
 
 READ = ["GET", "HEAD"]
+EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 ITEM = "{id:segment}"
 ITEMS = (
@@ -49,7 +50,8 @@ def router() -> APIRouter:
     for route in list(routes.routes):
         path = getattr(route, "path", "")
         if path.endswith("/") and len(path) > 1:
-            routes.add_route(path[:-1], _to_slash, methods=None, include_in_schema=False)
+            routes.add_route(path[:-1], _to_slash, methods=EVERY_METHOD, include_in_schema=False)
+    routes.add_api_route("", _to_slash, methods=READ, include_in_schema=False)
     return routes
 
 

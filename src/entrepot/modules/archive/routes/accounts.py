@@ -55,6 +55,7 @@ def add_routes(routes: APIRouter) -> None:
 async def show_roots(visit: Visit) -> Response:
     """Give the addresses of the collections."""
     form, base = form_of(visit), archive_base(visit)
+    await visit.caller()
     roots = {name: f"{base}/{name}/" for name in ("frames", "versions", "thumbnails")}
     return await render(visit, render_object(roots), form)
 

@@ -167,7 +167,7 @@ async def download_file(visit: Visit, key: str, name: str, files: OpenFiles) -> 
     settings = settings_of(visit)
     async with visit.reading() as (caller, session):
         found = await download.find_file(session, caller, key, name)
-    if settings.redirect_downloads:
+    if settings.redirect_downloads and visit.request.method == "GET":  # what is signed is the method too
         url = await download.signed_url(visit.process, found, settings.signed_url_seconds)
         if url is not None:
             return RedirectResponse(url, 302, headers={"Cache-Control": "no-store"})
