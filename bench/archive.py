@@ -20,7 +20,7 @@ from catalogues import Catalogue, catalogue
 from download import measure_download
 from entrepot.kernel.logs import configure_logs
 from figures import Bound, failures, note, say, say_operation
-from floor import watch_drivers, watched_service
+from floor import watched_service
 from operations import Maker, Operation, People, delete_frames, make_people
 from serving import serving
 from turns import Effort, measure
@@ -39,7 +39,6 @@ def main() -> int:
     """Measure what the command line asks for."""
     chosen = _arguments()
     configure_logs("console", "warning")
-    watch_drivers()
     _say_machine()
     for kind in KINDS if chosen.database == "both" else (chosen.database,):
         note(f"{kind}: preparing {chosen.frames:,} frames")

@@ -1,18 +1,16 @@
 """The statements of a request, captured where the service hands them to the driver, and replayed."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakSet
 
 import aiosqlite
 import asyncpg
 import httpx
 from asyncpg.prepared_stmt import PreparedStatement
-from sqlalchemy import event
 
 from entrepot.app import create_app, load
 from entrepot.kernel.context import ProcessContext
@@ -21,11 +19,10 @@ from entrepot.kernel.db import Database
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One statement, BEGIN or COMMIT, and whether it went to the writer."""
+    """One statement, BEGIN or COMMIT."""
 
     text: str
     values: Any = ()
-    writes: bool = False
     many: bool = False
 
 
@@ -33,59 +30,64 @@ Trace = list[Step]
 BEGIN, COMMIT = "BEGIN", "COMMIT"
 
 _tracing: ContextVar[Trace | None] = ContextVar("tracing", default=None)
-_writers: WeakSet[Any] = WeakSet()
 
 
-def _note(connection: Any, text: str, values: Any = (), *, many: bool = False) -> None:
+def _note(text: str, values: Any = (), *, many: bool = False) -> None:
     trace = _tracing.get()
     if trace is not None:
-        trace.append(Step(text, values, connection in _writers, many))
+        trace.append(Step(text, values, many))
 
 
-def watch_drivers() -> None:
-    """Have both drivers note what is sent through them while a trace is taken; for this process only."""
-    trip, simple = aiosqlite.Connection._execute, asyncpg.Connection.execute
-    query, many = asyncpg.Connection._execute, asyncpg.Connection._executemany
-    fetch = PreparedStatement.fetch
-
-    async def watched_trip(self: Any, call: Callable[..., Any], *values: Any, **options: Any) -> Any:
-        if call.__name__ in ("execute", "executemany", "_execute_fetchall"):
-            _note(self, *values, many=call.__name__ == "executemany")
-        elif call.__name__ == "commit":
-            _note(self, COMMIT)
-        return await trip(self, call, *values, **options)
-
-    async def watched_simple(self: Any, text: str, *values: Any, **options: Any) -> Any:
-        if not values:
-            _note(self, text.rstrip(";"))
-        return await simple(self, text, *values, **options)
-
-    async def watched_query(self: Any, text: str, values: Any, *more: Any, **options: Any) -> Any:
-        _note(self, text, values)
-        return await query(self, text, values, *more, **options)
-
-    async def watched_many(self: Any, text: str, values: Any, *more: Any, **options: Any) -> Any:
-        kept = list(values)
-        _note(self, text, kept, many=True)
-        return await many(self, text, kept, *more, **options)
-
-    async def watched_fetch(self: Any, *values: Any, **options: Any) -> Any:
-        _note(self._connection, self.get_query(), values)
-        return await fetch(self, *values, **options)
-
-    aiosqlite.Connection._execute = watched_trip
-    asyncpg.Connection.execute, asyncpg.Connection._execute = watched_simple, watched_query
-    asyncpg.Connection._executemany, PreparedStatement.fetch = watched_many, watched_fetch
+async def _sqlite_trip(self: Any, call: Callable[..., Any], *values: Any, **options: Any) -> Any:
+    if call.__name__ in ("execute", "executemany", "_execute_fetchall"):
+        _note(*values, many=call.__name__ == "executemany")
+    elif call.__name__ == "commit":
+        _note(COMMIT)
+    return await PLAIN["_sqlite_trip"](self, call, *values, **options)
 
 
-async def _tell_writers(database: Database) -> None:
-    """Note which of the driver's connections are the writer's, also of those to come."""
+async def _postgresql_execute(self: Any, text: str, *values: Any, **options: Any) -> Any:
+    if not values:
+        _note(text.rstrip(";"))
+    return await PLAIN["_postgresql_execute"](self, text, *values, **options)
 
-    @event.listens_for(database.writer.sync_engine, "connect")
-    def connected(connection: Any, record: object) -> None:
-        _writers.add(connection.driver_connection)
 
-    await database.writer.dispose()
+async def _postgresql_query(self: Any, text: str, values: Any, *more: Any, **options: Any) -> Any:
+    _note(text, values)
+    return await PLAIN["_postgresql_query"](self, text, values, *more, **options)
+
+
+async def _postgresql_many(self: Any, text: str, values: Any, *more: Any, **options: Any) -> Any:
+    kept = list(values)
+    _note(text, kept, many=True)
+    return await PLAIN["_postgresql_many"](self, text, kept, *more, **options)
+
+
+async def _postgresql_prepared(self: Any, *values: Any, **options: Any) -> Any:
+    _note(self.get_query(), values)
+    return await PLAIN["_postgresql_prepared"](self, *values, **options)
+
+
+WATCHED: Sequence[tuple[Any, str, Callable[..., Any]]] = (
+    (aiosqlite.Connection, "_execute", _sqlite_trip),
+    (asyncpg.Connection, "execute", _postgresql_execute),
+    (asyncpg.Connection, "_execute", _postgresql_query),
+    (asyncpg.Connection, "_executemany", _postgresql_many),
+    (PreparedStatement, "fetch", _postgresql_prepared),
+)
+"""Where statements enter the drivers, and what notes them there while a trace is taken."""
+PLAIN = {watched.__name__: getattr(place, name) for place, name, watched in WATCHED}
+
+
+@contextmanager
+def _watched_drivers() -> Iterator[None]:
+    for place, name, watched in WATCHED:
+        setattr(place, name, watched)
+    try:
+        yield
+    finally:
+        for place, name, watched in WATCHED:
+            setattr(place, name, PLAIN[watched.__name__])
 
 
 class Service:
@@ -113,14 +115,13 @@ class Service:
 
 @asynccontextmanager
 async def watched_service(settings: Mapping[str, str]) -> AsyncIterator[Service]:
-    """Run the application in this process."""
+    """Run the application in this process, with both drivers watched."""
     app = create_app(load(settings))
-    async with app.router.lifespan_context(app):
-        context: ProcessContext = app.state.context
-        await _tell_writers(context.database)
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            yield Service(client, context)
+    with _watched_drivers():
+        async with app.router.lifespan_context(app):
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+                yield Service(client, app.state.context)
 
 
 class BareDriver:
@@ -131,46 +132,44 @@ class BareDriver:
         self._writer = writer
 
     async def seconds(self, trace: Trace) -> float:
-        """Time a replay."""
+        """Time a replay; what stands between BEGIN and COMMIT goes to the writer."""
         began = time.perf_counter()
-        await self.replay(trace)
+        connection = self._reader
+        for step in trace:
+            if step.text.startswith(BEGIN):
+                connection = self._writer
+            await self._replay(connection, step)
+            if step.text == COMMIT:
+                connection = self._reader
         return time.perf_counter() - began
 
-    async def replay(self, trace: Trace) -> None:
-        """Run the statements and fetch what they give."""
+    async def _replay(self, connection: Any, step: Step) -> None:
+        """Run a statement and fetch what it gives."""
         raise NotImplementedError
 
 
 class BareSqlite(BareDriver):
     """aiosqlite: each call is one trip to the connection's thread."""
 
-    async def replay(self, trace: Trace) -> None:
-        for step in trace:
-            connection = self._writer if step.writes else self._reader
-            if step.text == COMMIT:
-                await connection.commit()
-            elif step.many:
-                await connection.executemany(step.text, step.values)
-            else:
-                await connection.execute_fetchall(step.text, step.values)
+    async def _replay(self, connection: Any, step: Step) -> None:
+        if step.text == COMMIT:
+            await connection.commit()
+        elif step.many:
+            await connection.executemany(step.text, step.values)
+        else:
+            await connection.execute_fetchall(step.text, step.values)
 
 
 class BarePostgresql(BareDriver):
     """asyncpg: ``fetch`` prepares a statement at its first use and keeps it."""
 
-    async def replay(self, trace: Trace) -> None:
-        transaction: Any = None
-        for step in trace:
-            connection = self._writer if step.writes else self._reader
-            if step.text.startswith(BEGIN):
-                transaction = connection.transaction()
-                await transaction.start()
-            elif step.text == COMMIT:
-                await transaction.commit()
-            elif step.many:
-                await connection.executemany(step.text, step.values)
-            else:
-                await connection.fetch(step.text, *step.values)
+    async def _replay(self, connection: Any, step: Step) -> None:
+        if step.text.startswith((BEGIN, COMMIT)):
+            await connection.execute(step.text)
+        elif step.many:
+            await connection.executemany(step.text, step.values)
+        else:
+            await connection.fetch(step.text, *step.values)
 
 
 @asynccontextmanager

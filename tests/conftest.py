@@ -10,11 +10,11 @@ import boto3
 import pytest
 import pytest_asyncio
 from sqlalchemy.engine import make_url
+
+from entrepot.kernel.db import Database, prepare
 from tests.services.house import House, OpenHouse, unique
 from tests.services.moto import running_moto
 from tests.services.postgres import fresh_database
-
-from entrepot.kernel.db import Database, prepare
 
 MODES = ("embedded", "scaled")
 S3_ACCOUNT = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -122,12 +124,16 @@ def _lifespan(settings: KernelSettings) -> Callable[[FastAPI], AbstractAsyncCont
 
 def _tidy(objects: ObjectStore) -> Job:
     """Remove, every hour, what puts that were killed have left in the store."""
+    tidied = -math.inf
 
     async def run(_: Sequence[int]) -> None:
+        nonlocal tidied
+        tidied = time.monotonic()
         await objects.sweep_temporary(LEFTOVER)
 
     async def due() -> Sequence[int]:
-        return [0]
+        # Draining ends when nothing is due, so what this process has just done must not be.
+        return [] if time.monotonic() - tidied < LEFTOVER.total_seconds() / 2 else [0]
 
     return Job(name="kernel.tidy-store", run=run, due=due, every=LEFTOVER.total_seconds())
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from tests.services.house import House, Server
 from tests.services.missing import missing
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from tests.clients.conftest import Ingester
 from tests.services.frames import frames_folder
 from tests.services.house import Server

@@ -18,6 +18,7 @@ import boto3
 import httpx
 import psutil
 import pytest
+
 from tests.modules.archive.frames import posted
 from tests.services.house import House, Server
 from tests.services.rabbitmq import Queues, fresh_queues

@@ -12,9 +12,9 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.services.frames import frames_folder
 
 from entrepot.lib.fits import describe, footprint, read_headers
+from tests.services.frames import frames_folder
 
 
 def tan(ra=150.0, dec=20.0, scale=1e-4, width=2000, height=1000, **cards):

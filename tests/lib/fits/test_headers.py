@@ -12,9 +12,9 @@ import pytest
 from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.services.frames import frames_folder
 
 from entrepot.lib.fits import FitsError, read_headers
+from tests.services.frames import frames_folder
 
 
 def by_astropy(path: Path) -> list[dict[str, object]]:

@@ -7,6 +7,7 @@ import random
 import re
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -80,7 +81,8 @@ async def test_the_bytes_come_back(door: Door, client: OldClient, name: str, siz
 LARGE = noise("large", 2 * MIB + 100)
 RANGES = [
     ("bytes=0-0", 0, 1), ("bytes=0-", 0, None), ("bytes=5-9", 5, 10), ("bytes=-1", -1, None),
-    ("bytes=-2097253", 0, None), (f"bytes={MIB - 3}-{MIB + 3}", MIB - 3, MIB + 4), ("bytes=2097251-9999999", 2097251, None),
+    ("bytes=-2097253", 0, None), (f"bytes={MIB - 3}-{MIB + 3}", MIB - 3, MIB + 4),
+    ("bytes=2097251-9999999", 2097251, None),
     (f"bytes={MIB}-{2 * MIB - 1}", MIB, 2 * MIB), ("BYTES=1-2", 1, 3), ("bytes= 1-2 ", 1, 3),
 ]  # fmt: skip
 
@@ -297,20 +299,58 @@ async def test_versions_of_other_extensions_lie_side_by_side(
 
 @pytest.mark.parametrize(
     ("extension", "media_type"),
-    [(".tar.gz", "application/gzip"), (".jpg", "image/jpeg"), (".FITS", "image/fits"), (".xyz", "application/octet-stream"),
-     (".a.b.pdf", "application/pdf"), (".x<>y", "application/octet-stream"), (".html", "application/octet-stream")],
+    [
+        (".tar.gz", "application/gzip"), (".fits.fz", "image/fits"), (".FITS", "image/fits"),
+        (".xyz", "application/octet-stream"), (".a.b.pdf", "application/pdf"),
+        (".x<>y", "application/octet-stream"), (".html", "application/octet-stream"),
+    ],
 )  # fmt: skip
 async def test_media_types(door: Door, client: OldClient, name: str, extension: str, media_type: str) -> None:
-    url = await ingest(door, client, name, b"x", extension)
+    url = await ingest(door, client, name, name.encode(), extension)
     answer = await fetch(door, url)
-    assert (answer.headers["content-type"], answer.content) == (media_type, b"x")
+    assert (answer.headers["content-type"], answer.text) == (media_type, name)
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+PLACES: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("ogg/sq33/20250304/raw/", "", ".fits", {"reduction_level": 0}),
+    ("ogg/sq33/20250304/processed/", "", ".fits", {"reduction_level": 91}),
+    ("ogg/sq33/20250304/processed/", "", ".fits.fz", {"reduction_level": -1}),
+    ("ogg/sq33/bpm/", "", ".fits.fz", {"configuration_type": "BPM"}),
+    ("ogg/sq33/bpm/", "", ".fits.fz", {"headers": {"EXTNAME": "BPM"}}),
+    ("ogg/sq33/bpm/", "-bpm-full", ".fits.fz", {}),
+    ("ogg/sq33/bpm/", "_bpm", ".fits.fz", {}),
+    ("ogg/sq33/20250304/raw/", "-bpm", ".fits", {"configuration_type": "BPM"}),
+    ("ogg/sq33/20250304/raw/", "-bpms", ".fits.fz", {}),
+    ("ogg/sq33/20250304/thumbnails/", "", ".jpg", {}),
+    ("sq33/20250304/raw/", "", ".fits", {"site_id": ""}),
+    ("ogg/20250304/raw/", "", ".fits", {"instrument_id": ""}),
+    ("ogg/a/b/20250304/raw/", "", ".fits", {"instrument_id": "a/b"}),
+]
+
+
+@pytest.mark.parametrize(("folder", "ending", "extension", "changes"), PLACES)
+async def test_files_are_where_the_old_client_puts_them(
+    door: Door,
+    client: OldClient,
+    name: str,
+    folder: str,
+    ending: str,
+    extension: str,
+    changes: dict[str, Any],
+) -> None:
+    basename = f"place{zlib.crc32(name.encode())}{ending}"
+    path = f"{folder}{basename}{extension}"
+    there = await asyncio.to_thread(client.put, path, basename.encode())
+    frame = await door.file(basename, **changes, version_set=[there.version(extension)])
+    answer = await fetch(door, frame["url"])
+    assert (answer.status_code, answer.text) == (200, basename)
+
+
 ODD_NAMES = [
-    "with space", "per%cent %2F %", "quo\"te 'n'", "semi;colon,comma=", "plus+and&hash#what?", "tilde~caret^pipe|",
-    "brackets[{(<>)}]", "\u03a9 Centauri \U0001f52d", "e\u0301 decomposed \u00e9", "-dash", "@:$!*`", "\u202eright to left",
-    "x" * 240,
+    "with space", "per%cent %2F %", "quo\"te 'n'", "semi;colon,comma=", "plus+and&hash#what?",
+    "tilde~caret^pipe|", "brackets[{(<>)}]", "\u03a9 Centauri \U0001f52d", "e\u0301 decomposed \u00e9",
+    "-dash", "@:$!*`", "\u202eright to left", "x" * 240,
 ]  # fmt: skip
 
 
@@ -333,18 +373,21 @@ async def test_odd_names(door: Door, client: OldClient, odd: str) -> None:
 async def test_only_the_key_with_its_own_name_is_a_file(door: Door, client: OldClient, name: str) -> None:
     url = await ingest(door, client, name, b"content")
     base, _, _ = url.rpartition("/")
-    for other in (f"{base}/{name}.fits.fz", f"{base}/{name}", f"{base}/x.fits", f"{base}/{name.upper()}.fits",
-                  f"{base}0/{name}.fits", f"{base}/", base, f"{base}/{name}.fits/", f"{base}/..%2F{name}.fits"):  # fmt: skip
+    others = [
+        f"{base}/{name}.fits.fz", f"{base}/{name}", f"{base}/x.fits", f"{base}/{name.upper()}.fits",
+        f"{base}0/{name}.fits", f"{base}/", base, f"{base}/{name}.fits/", f"{base}/..%2F{name}.fits",
+    ]  # fmt: skip
+    for other in others:
         assert (await fetch(door, other)).status_code == 404, other
 
 
 async def test_a_key_with_a_slash_is_a_key(door: Door, client: OldClient, name: str) -> None:
     if client.in_bucket:
         pytest.skip("keys of a bucket are its VersionIds")
-    there = await put(client, name, b"content")
+    there = await put(client, name, b"content of a key with a slash")
     frame = await door.file(name, version_set=[{**there.version(".fits"), "key": f"a/b%2F../{name}"}])
     assert "a%2Fb%252F..%2F" in frame["url"]
-    assert (await fetch(door, frame["url"])).content == b"content"
+    assert (await fetch(door, frame["url"])).content == there.content
 
 
 async def test_a_picture_is_downloaded_and_its_older_key_is_gone(
@@ -375,9 +418,8 @@ async def test_nothing_outside_of_the_folder_is_given(door: Door, client: OldCli
     outside.write_bytes(b"secret")
     md5 = hashlib.md5(b"secret").hexdigest()
     (client.folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    for number, make in enumerate((os.symlink, lambda _, link: os.symlink("/etc/hostname", link))):
-        link = client.folder / FOLDER / f"{name}-{number}.fits"
-        make(outside, link)
+    for number, target in enumerate((outside, Path("/etc/hostname"))):
+        (client.folder / FOLDER / f"{name}-{number}.fits").symlink_to(target)
         there = {"key": f"{name}{number}", "md5": md5 if number == 0 else "0" * 32, "extension": ".fits"}
         url = (await door.file(f"{name}-{number}", version_set=[there]))["url"]
         answer = await fetch(door, url)
@@ -395,7 +437,7 @@ async def test_a_link_inside_the_folder_is_followed(door: Door, client: OldClien
         pytest.skip("a bucket has no links")
     real = await asyncio.to_thread(client.put, f"elsewhere/{name}", b"linked")
     (client.folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    os.symlink(client.folder / real.path, client.folder / FOLDER / f"{name}.fits")
+    (client.folder / FOLDER / f"{name}.fits").symlink_to(client.folder / real.path)
     url = (await door.file(name, version_set=[real.version(".fits")]))["url"]
     assert (await fetch(door, url)).content == b"linked"
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar, cast
 
 from pydantic import BaseModel, Field
 
 __all__ = [
     "CheckedVersion", "Cursored", "FrameAnswer", "FrameOut", "Headers", "Message", "Page", "PostedFrameIn",
     "PostedThumbnailIn", "Problem", "Profile", "Roots", "SignIn", "ThumbnailAnswer", "ThumbnailOut",
-    "TokenOut", "VersionOut",
+    "TokenOut", "VersionOut", "query_parameters", "request_body",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -226,6 +227,34 @@ class Profile(BaseModel):
     username: str
     profile: Projects
     is_staff: bool
+
+
+def request_body(model: type[BaseModel]) -> dict[str, object]:
+    """Describe a JSON body for the API reference; what the model refers to stands in its place."""
+    schema = model.model_json_schema()
+    whole = _inlined(schema, schema.pop("$defs", {}))
+    return {"required": True, "content": {"application/json": {"schema": whole}}}
+
+
+def _inlined(value: object, parts: Mapping[str, object]) -> object:
+    if isinstance(value, list):
+        return [_inlined(item, parts) for item in cast("list[object]", value)]
+    if not isinstance(value, dict):
+        return value
+    members = cast("dict[str, object]", value)
+    if "$ref" in members:
+        return _inlined(parts[str(members["$ref"]).rpartition("/")[2]], parts)
+    return {name: _inlined(item, parts) for name, item in members.items()}
+
+
+def query_parameters(meanings: Mapping[str, str]) -> dict[str, object]:
+    """Describe the parameters of a query for the API reference."""
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
+            for name, meaning in meanings.items()
+        ]
+    }
 
 
 class Roots(BaseModel):

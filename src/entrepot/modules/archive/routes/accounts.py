@@ -38,9 +38,7 @@ def add_routes(routes: APIRouter) -> None:
         tags=TAGS,
         summary="Sign in",
         responses={200: {"model": schemas.TokenOut}, 400: {"model": schemas.Problem}},
-        openapi_extra={
-            "requestBody": {"content": {"application/json": {"schema": schemas.SignIn.model_json_schema()}}}
-        },
+        openapi_extra={"requestBody": schemas.request_body(schemas.SignIn)},
     )
     routes.add_api_route(
         "/api-token-auth/", own_token, methods=["GET"], tags=TAGS, summary="The token that you came with",

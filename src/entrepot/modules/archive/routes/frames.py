@@ -29,6 +29,7 @@ TAGS: list[Any] = ["archive: frames"]
 OPTIONS: Mapping[str, str] = {
     "include_configuration_type": "any of these types (repeat the parameter)",
     "exclude_configuration_type": "none of these types (repeat the parameter)",
+    "exclude_OBSTYPE": "none of these types (repeat the parameter)",
     "exclude_calibrations": "true: science types only",
     "public": "false: only what is not public (with an account: of your own proposals)",
     "limit": "rows on a page",
@@ -43,19 +44,11 @@ OPTIONS: Mapping[str, str] = {
 }
 
 
-def _parameters() -> list[dict[str, object]]:
-    meanings = {name: f"{one.column} {one.operator}" for name, one in FILTERS.items()} | dict(OPTIONS)
-    return [
-        {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
-        for name, meaning in meanings.items()
-    ]
-
-
 def add_routes(routes: APIRouter) -> None:
     """Add the routes of frames."""
-    listing: dict[str, Any] = {
-        "methods": READ, "tags": TAGS, "openapi_extra": {"parameters": _parameters()}
-    }  # fmt: skip
+    meanings = {name: f"{one.column} {one.operator}" for name, one in FILTERS.items()} | dict(OPTIONS)
+    parameters = schemas.query_parameters(meanings)
+    listing: dict[str, Any] = {"methods": READ, "tags": TAGS, "openapi_extra": parameters}
     page: Responses = {200: {"model": schemas.Page[schemas.FrameOut]}, 400: {"model": schemas.Problem}}
     one: Responses = {200: {"model": schemas.FrameOut}, 404: {"model": schemas.Problem}}
     routes.add_api_route("/frames/", list_frames, responses=page, summary="Search frames", **listing)
@@ -68,7 +61,7 @@ def add_routes(routes: APIRouter) -> None:
         status_code=201,
         summary="File a frame or a further version of it",
         responses={201: {"model": schemas.FrameAnswer}, 400: {"model": schemas.Problem}},
-        openapi_extra={"requestBody": _body(schemas.PostedFrameIn)},
+        openapi_extra={"requestBody": schemas.request_body(schemas.PostedFrameIn)},
     )
     for ending, shown in (("/", True), (".json", False)):
         path = "/frames/{frame_id:row}"
@@ -88,10 +81,6 @@ def add_routes(routes: APIRouter) -> None:
             summary="The frames related to one",
             **more,
         )
-
-
-def _body(model: type[Any]) -> dict[str, object]:
-    return {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}
 
 
 async def list_frames(visit: Visit) -> Response:

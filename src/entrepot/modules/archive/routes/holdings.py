@@ -39,6 +39,14 @@ READ = ["GET", "HEAD"]
 VERSIONS: list[Any] = ["archive: versions"]
 THUMBNAILS: list[Any] = ["archive: thumbnails"]
 FILES: list[Any] = ["archive: files"]
+PAGING = {"limit": "rows on a page", "offset": "rows to pass over"}
+PICTURE_FILTERS = {
+    "frame_basename": "basename of the frame",
+    "proposal_id": "proposal of the frame",
+    "observation_id": "observation of the frame",
+    "request_id": "request of the frame",
+    "size": "size of the thumbnail",
+}
 
 
 async def _open_files() -> AsyncIterator[AsyncExitStack]:
@@ -56,7 +64,8 @@ def add_routes(routes: APIRouter) -> None:
         more: dict[str, Any] = {"methods": READ, "include_in_schema": shown}
         routes.add_api_route(
             f"/versions{ending}", list_versions, tags=VERSIONS, summary="List versions, by md5 if you like",
-            responses={200: {"model": schemas.Page[schemas.CheckedVersion]}}, **more,
+            responses={200: {"model": schemas.Page[schemas.CheckedVersion]}},
+            openapi_extra=schemas.query_parameters(PAGING | {"md5": "MD5 sum of the file"}), **more,
         )  # fmt: skip
         routes.add_api_route(
             f"/versions/{{version_id:row}}{ending}", show_version, tags=VERSIONS, summary="One version",
@@ -64,7 +73,8 @@ def add_routes(routes: APIRouter) -> None:
         )  # fmt: skip
         routes.add_api_route(
             f"/thumbnails{ending}", list_thumbnails, tags=THUMBNAILS, summary="List thumbnails",
-            responses={200: {"model": schemas.Page[schemas.ThumbnailOut]}}, **more,
+            responses={200: {"model": schemas.Page[schemas.ThumbnailOut]}},
+            openapi_extra=schemas.query_parameters(PAGING | PICTURE_FILTERS), **more,
         )  # fmt: skip
         routes.add_api_route(
             f"/thumbnails/{{thumbnail_id:row}}{ending}", show_thumbnail, tags=THUMBNAILS,
@@ -78,12 +88,7 @@ def add_routes(routes: APIRouter) -> None:
         status_code=201,
         summary="File a thumbnail",
         responses={201: {"model": schemas.ThumbnailAnswer}, 400: {"model": schemas.Problem}},
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": schemas.PostedThumbnailIn.model_json_schema()}},
-            }
-        },
+        openapi_extra={"requestBody": schemas.request_body(schemas.PostedThumbnailIn)},
     )
     routes.add_api_route(
         "/files/{key:segment}/{name:segment}",
