@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
+import os
 import secrets
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -158,14 +161,21 @@ class KernelSettings(BaseSettings):
 
 
 def _kept_key(path: Path) -> bytes:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        path.touch(mode=0o600, exist_ok=False)
-    except FileExistsError:
-        pass
-    else:
-        path.write_text(secrets.token_hex(32))
-    return path.read_bytes().strip()
+    """Give the key in a file, which is written whole before it has its name: nobody reads half of one."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=".secret-key-", dir=path.parent)  # mode 0600
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+        Path(temporary).unlink()
+    key = path.read_bytes().strip()
+    if not key:
+        raise SettingsError(f"The secret key in {path} is empty: remove the file, and a new one is made.")
+    return key
 
 
 @dataclass(frozen=True, slots=True)

@@ -381,9 +381,8 @@ async def test_only_the_key_with_its_own_name_is_a_file(door: Door, client: OldC
         assert (await fetch(door, other)).status_code == 404, other
 
 
+@pytest.mark.parametrize("shared_house", ["embedded"], indirect=True)
 async def test_a_key_with_a_slash_is_a_key(door: Door, client: OldClient, name: str) -> None:
-    if client.in_bucket:
-        pytest.skip("keys of a bucket are its VersionIds")
     there = await put(client, name, b"content of a key with a slash")
     frame = await door.file(name, version_set=[{**there.version(".fits"), "key": f"a/b%2F../{name}"}])
     assert "a%2Fb%252F..%2F" in frame["url"]
@@ -411,9 +410,8 @@ async def test_a_picture_is_downloaded_and_its_older_key_is_gone(
         assert (await fetch(door, urls[1])).status_code == 410
 
 
+@pytest.mark.parametrize("shared_house", ["embedded"], indirect=True)
 async def test_nothing_outside_of_the_folder_is_given(door: Door, client: OldClient, name: str) -> None:
-    if client.in_bucket:
-        pytest.skip("a bucket has no links")
     outside = client.folder.parent / "outside.txt"
     outside.write_bytes(b"secret")
     md5 = hashlib.md5(b"secret").hexdigest()
@@ -432,9 +430,8 @@ async def test_nothing_outside_of_the_folder_is_given(door: Door, client: OldCli
     assert (await fetch(door, url)).status_code == 404
 
 
+@pytest.mark.parametrize("shared_house", ["embedded"], indirect=True)
 async def test_a_link_inside_the_folder_is_followed(door: Door, client: OldClient, name: str) -> None:
-    if client.in_bucket:
-        pytest.skip("a bucket has no links")
     real = await asyncio.to_thread(client.put, f"elsewhere/{name}", b"linked")
     (client.folder / FOLDER).mkdir(parents=True, exist_ok=True)
     (client.folder / FOLDER / f"{name}.fits").symlink_to(client.folder / real.path)
@@ -479,11 +476,10 @@ async def test_a_bucket_gives_a_signed_url_where_the_setting_says_so(
             assert (await ask(url, "HEAD")).headers["content-length"] == str(len(content))
 
 
+@pytest.mark.parametrize("shared_house", ["scaled"], indirect=True)
 async def test_an_object_that_came_in_parts_is_proved_by_its_bytes(
     door: Door, client: OldClient, name: str
 ) -> None:
-    if not client.in_bucket:
-        pytest.skip("a folder has no parts")
     content = noise(name, 5 * MIB + 3)
     there = await asyncio.to_thread(client.put_in_parts, f"{FOLDER}/{name}.fits", content, 5 * MIB)
     for md5, status in ((there.md5, 200), ("f" * 32, 410)):

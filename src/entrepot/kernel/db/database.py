@@ -288,7 +288,8 @@ def translated() -> Generator[None]:
 def _meaning(error: DBAPIError) -> Exception:
     state = str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
     if isinstance(error, IntegrityError):
-        return Duplicate(f"The catalogue refuses a duplicate or a loose end: {error.orig}")
+        log.warning("the catalogue refuses a row", reason=str(error.orig))
+        return Duplicate("This is there already, or what it belongs to is not.")
     if state in RETRIED:
         return _Collision()
     if state == CANCELLED:

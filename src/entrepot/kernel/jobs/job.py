@@ -24,6 +24,9 @@ class Job:
     """Seconds between sweeps; None takes the setting."""
     batch: int = 50
     """The most ids for one run."""
+    seconds: float | None = None
+    """Seconds after which a run is stopped; None: 5 minutes. More is for work that can't be taken up again
+    halfway, and whose claim is kept alive meanwhile."""
 
 
 class Waiting:

@@ -33,7 +33,7 @@ def add_task(
 
     async def run(ids: list[int]) -> None:
         with structlog.contextvars.bound_contextvars(job=job.name):
-            async with around(), asyncio.timeout(seconds):
+            async with around(), asyncio.timeout(job.seconds or seconds):
                 await job.run(ids)
 
     return broker.register_task(run, job.name)

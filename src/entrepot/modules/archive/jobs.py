@@ -6,7 +6,12 @@ from collections.abc import Sequence
 
 from entrepot.kernel.jobs import Job
 from entrepot.kernel.process import ProcessContext
-from entrepot.modules.archive.service.checks import CHECKSUM_JOB, check_versions, unchecked_versions
+from entrepot.modules.archive.service.checks import (
+    CHECKSUM_JOB,
+    LONGEST_CHECK,
+    check_versions,
+    unchecked_versions,
+)
 
 __all__ = ["jobs"]
 
@@ -20,4 +25,4 @@ def jobs(process: ProcessContext) -> list[Job]:
     async def waiting() -> Sequence[int]:
         return await unchecked_versions(process)
 
-    return [Job(name=CHECKSUM_JOB, run=check, due=waiting)]
+    return [Job(name=CHECKSUM_JOB, run=check, due=waiting, seconds=LONGEST_CHECK)]

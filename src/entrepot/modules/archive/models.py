@@ -146,6 +146,7 @@ class StoredFile:
     created: datetime
     size: int | None
     etag: str | None
+    state: FileState
     replaced: bool
     """A newer version was put under the same path."""
 

@@ -10,17 +10,20 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from entrepot.kernel.db import WriteSession
-from entrepot.kernel.errors import Gone, NotFound
+from entrepot.kernel.errors import EntrepotError, Gone, NotFound
 from entrepot.kernel.objects import Checksums, ObjectChanged, ObjectMissing, OpenObject
 from entrepot.kernel.process import ProcessContext
 from entrepot.modules.archive.models import FileState, StoredFile, Version
 from entrepot.modules.archive.store import files as store
 
-__all__ = ["CHECKSUM_JOB", "check_versions", "open_file", "unchecked_versions"]
+__all__ = ["CHECKSUM_JOB", "LONGEST_CHECK", "check_versions", "open_file", "unchecked_versions"]
 
 CHECKSUM_JOB = "archive.checksum"
 SWEPT_AT_ONCE = 1000
-SLICE = timedelta(minutes=5)
+SLICE = timedelta(minutes=4)
+"""After this, a run takes no further file and queues the rest."""
+LONGEST_CHECK = 25 * 60.0
+"""Seconds for which one large file may be read; RabbitMQ takes a message back after 30 minutes."""
 OVERWRITTEN = (
     "The file of this version was overwritten in the store by another one of the same name, "
     "so its bytes can't be given any more; the newest version of the frame has them."
@@ -39,7 +42,7 @@ async def check_versions(process: ProcessContext, version_ids: Sequence[int]) ->
     """Take the checksums of versions that a client put into the store itself.
 
     Each is claimed for as long as the process lives and works on it; one that another process has, or
-    has done, is passed over. After five minutes the rest is queued anew.
+    has done, is passed over. After four minutes the rest is queued anew.
     """
     end = datetime.now(UTC) + SLICE
     for position, version_id in enumerate(version_ids):
@@ -73,9 +76,14 @@ async def _look(process: ProcessContext, version: Version) -> tuple[FileState, C
         return FileState.UNCHECKED, None, None
     if sums.md5 == version.md5:
         return FileState.CHECKED, sums, stat.etag
+    return await _other_bytes(process, version.id), None, stat.etag
+
+
+async def _other_bytes(process: ProcessContext, version_id: int) -> FileState:
+    """Tell why a version's path holds other bytes."""
     async with process.database.read_newest() as session:
-        replaced = await store.is_replaced(session, version.id)
-    return (FileState.OVERWRITTEN if replaced else FileState.MISMATCH), None, None
+        replaced = await store.is_replaced(session, version_id)
+    return FileState.OVERWRITTEN if replaced else FileState.MISMATCH
 
 
 async def _record(
@@ -98,7 +106,10 @@ async def _kept(process: ProcessContext, version_id: int, lease: timedelta) -> A
             async def extend(session: WriteSession) -> None:
                 await store.extend_claim(session, version_id, datetime.now(UTC) + lease)
 
-            await process.database.transact(extend)
+            try:
+                await process.database.transact(extend)
+            except EntrepotError as error:  # the next try may come in time
+                log.warning("a claim can't be kept alive just now", version=version_id, reason=error.detail)
 
     keeper = asyncio.create_task(keep())
     try:
@@ -130,6 +141,8 @@ async def open_file(process: ProcessContext, file: StoredFile) -> OpenObject:
 
 async def _prove(process: ProcessContext, file: StoredFile, opened: OpenObject) -> None:
     etag = opened.stat.etag
+    if etag == file.etag and file.state in (FileState.MISMATCH, FileState.OVERWRITTEN):
+        raise Gone(OVERWRITTEN)
     if etag == file.etag or (file.store_version is not None and etag == file.md5):
         return
     try:
@@ -137,6 +150,8 @@ async def _prove(process: ProcessContext, file: StoredFile, opened: OpenObject) 
     except (ObjectChanged, ObjectMissing) as error:
         raise Gone(OVERWRITTEN) from error
     if sums.md5 != file.md5 or stat.etag != etag:
+        if file.kind == "version" and stat.etag == etag:
+            await _record(process, file.id, await _other_bytes(process, file.id), None, etag)
         raise Gone(OVERWRITTEN)
     if file.kind == "version":
         await _record(process, file.id, FileState.CHECKED, sums, etag)

@@ -192,12 +192,17 @@ async def _update(
 ) -> Frame:
     frame_id = found.frames[posted.basename]
     before = Frame(frame_id, posted.basename) if is_new else await store.read_frame(session, frame_id)
-    if before is None:
+    if before is None or _is_overtaken(before, found):
         raise session.collided()
     frame = _with_versions(_merged(before, posted), files_of, found, now)
     if not await store.update_frame(session, frame, now):
         raise session.collided()
     return frame
+
+
+def _is_overtaken(before: Frame, found: store.Known) -> bool:
+    """Tell whether a writer that drew its ids after us has been faster: newer versions have higher ids."""
+    return bool(before.versions and found.version_ids and before.versions[0].id > min(found.version_ids))
 
 
 async def _save_versions(session: WriteSession, frame: Frame, posted: PostedFrame, now: datetime) -> None:

@@ -182,11 +182,13 @@ def _placed(posted: PostedFrame, path: str, stored: Stored) -> Placed:
 async def register(process: ProcessContext, placed: Sequence[Placed]) -> list[Filed | EntrepotError]:
     """File placed frames in one transaction; give each one's frame, or why the catalogue refuses it.
 
-    AlreadyThere is such a reason. The object of what is refused is removed, unless a version owns it.
+    AlreadyThere is such a reason. The object of what is refused is removed, unless it is, or may soon be,
+    that of another process's version: in a folder, two that file the same bytes put them under one path.
     """
     results = await _file_all(process, placed)
     for one, result in zip(placed, results, strict=True):
-        if isinstance(result, EntrepotError):
+        ours_alone = one.file.store_version is not None or isinstance(result, AlreadyThere)
+        if isinstance(result, EntrepotError) and ours_alone:
             await _withdraw(process, one)
     return results
 

@@ -32,7 +32,7 @@ async def find_file(session: ReadSession, key: str, filename: str, sight: Sight)
         select(
             literal("version").label("kind"), version.c.id, frame.c.basename + version.c.extension,
             version.c.md5, version.c.path, version.c.store_version, version.c.created, version.c.size,
-            version.c.etag, _replaced().label("replaced"),
+            version.c.etag, version.c.state, _replaced().label("replaced"),
         )
         .select_from(version.join(frame, frame.c.id == version.c.frame_id))
         .where(version.c.key == key, visible(sight))
@@ -41,7 +41,8 @@ async def find_file(session: ReadSession, key: str, filename: str, sight: Sight)
         select(
             literal("thumbnail").label("kind"), thumbnail.c.id, thumbnail.c.basename + thumbnail.c.extension,
             thumbnail.c.md5, thumbnail.c.path, thumbnail.c.store_version, thumbnail.c.created,
-            thumbnail.c.bytes, thumbnail.c.etag, (literal(1) == literal(0)).label("replaced"),
+            thumbnail.c.bytes, thumbnail.c.etag, literal(FileState.UNCHECKED.value).label("state"),
+            (literal(1) == literal(0)).label("replaced"),
         )
         .select_from(thumbnail.join(frame, frame.c.id == thumbnail.c.frame_id))
         .where(thumbnail.c.key == key, visible(sight))
@@ -97,14 +98,9 @@ async def record_check(
     now: datetime,
 ) -> None:
     """Write what a check of a version found."""
-    values: dict[str, object] = {"state": state.value, "checked": now, "lease": None}
+    values: dict[str, object] = {"state": state.value, "checked": now, "lease": None, "etag": etag}
     if checksums is not None:
-        values |= {
-            "size": checksums.size,
-            "crc32": checksums.crc32,
-            "sha256": checksums.sha256,
-            "etag": etag,
-        }
+        values |= {"size": checksums.size, "crc32": checksums.crc32, "sha256": checksums.sha256}
     await session.execute(update(version).where(version.c.id == version_id).values(**values))
 
 
