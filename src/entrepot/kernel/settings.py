@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import json
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, create_model
 from pydantic.fields import FieldInfo
@@ -109,7 +109,11 @@ class KernelSettings(BaseSettings):
     metrics_allow: Networks = Field(
         default=(), description="networks that may read /metrics without a staff token"
     )
-    body_limit: int = Field(default=16 * 2**20, ge=1024, description="largest request body in bytes")
+    body_limit: int = Field(
+        default=4 * 2**20,
+        ge=1024,
+        description="largest body in bytes of requests that aren't uploads",
+    )
     log_format: Literal["console", "json"] = Field(default="console", description="shape of the log lines")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least level logged"
@@ -330,12 +334,12 @@ def _shown(value: object) -> str:
     return _without_password(str(value))
 
 
+PASSWORD = re.compile(r"(://[^:/?#@]*):[^?#]*@")
+"""A URL's password; rather too much than too little, for people don't always encode theirs."""
+
+
 def _without_password(text: str) -> str:
-    parts = urlsplit(text) if "://" in text else None
-    if parts is None or parts.password is None:
-        return text
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:********@{host}"))
+    return PASSWORD.sub(r"\1:********@", text)
 
 
 class Section(BaseModel):

@@ -45,7 +45,7 @@ async def test_a_reader_cannot_write(bank: Database) -> None:
             "DELETE FROM account",
             "CREATE TABLE x (y INTEGER)",
         ):
-            with pytest.raises(Exception, match="read-?only|attempt to write|query_only|can't be used"):
+            with pytest.raises(Exception, match=r"read-?only|can't be used"):
                 await session.all(text(statement))
         assert await session.scalar(select(literal(1))) == 1
     assert await amounts(bank) == {"a": 0, "b": 0}

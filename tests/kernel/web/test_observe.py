@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from entrepot.kernel.errors import NotFound
 from entrepot.kernel.metrics import render_metrics
-from entrepot.kernel.web import pieces_response, request_id
+from entrepot.kernel.web import PiecesResponse, request_id
 from entrepot.kernel.web.observe import logged_target
 
 
@@ -168,7 +168,7 @@ async def test_a_client_that_left_is_noted(edge, call) -> None:
             while True:
                 yield b"x"
 
-        return pieces_response(pieces())
+        return PiecesResponse(pieces())
 
     with capture_logs() as lines:
         await call(app, b"/stream", gone_after=3)

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from entrepot.kernel.errors import Unavailable
-from entrepot.kernel.web import PIECE, pieces_response, until_gone, while_connected
+from entrepot.kernel.web import PIECE, PiecesResponse, until_gone, while_connected
 
 
 class Source:
@@ -38,7 +38,7 @@ def serve(edge):
         app = edge()
 
         async def answer() -> object:
-            return pieces_response(source.read(), **options)
+            return PiecesResponse(source.read(), **options)
 
         app.add_api_route("/", answer, methods=["GET", "HEAD"])
         return app
@@ -77,7 +77,7 @@ async def test_pieces_are_cut_to_a_mebibyte(serve) -> None:
             got.extend(message["body"])
 
     got = bytearray()
-    response = pieces_response(Source([body]).read(), size=len(body))
+    response = PiecesResponse(Source([body]).read(), size=len(body))
     await response({"type": "http", "method": "GET"}, receive, send)
     assert bytes(got) == body
     assert max(sizes) <= PIECE
@@ -105,7 +105,7 @@ async def test_waiting_producer_is_stopped_too(edge, call) -> None:
 
     @app.get("/")
     async def answer() -> object:
-        return pieces_response(waits())
+        return PiecesResponse(waits())
 
     await asyncio.wait_for(call(app, gone_after=1), timeout=10)
     assert stopped.is_set()
@@ -154,7 +154,7 @@ async def test_head_closes_a_source_that_had_begun(edge, call) -> None:
     async def answer() -> object:
         pieces = source.read()
         await anext(pieces)
-        return pieces_response(pieces)
+        return PiecesResponse(pieces)
 
     app.add_api_route("/", answer, methods=["HEAD"])
     await call(app, method="HEAD")

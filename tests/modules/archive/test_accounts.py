@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -45,6 +46,7 @@ async def test_signing_in_by_json_form_and_multipart(door: Door, name: str) -> N
         assert len(token) == 40
         assert set(token) <= set("0123456789abcdef")
         assert (await door.get(PROFILE, bearing(token))).json()["username"] == name
+        assert answer.headers["cache-control"] == "private, no-store"
         tokens.add(token)
     assert len(tokens) == 3
 
@@ -112,6 +114,32 @@ async def test_other_bodies_and_methods(door: Door) -> None:
         assert method == "HEAD" or list(answer.json()) == ["detail"]
 
 
+KIBIBYTE = 2**10
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "begin"), [(JSON, b'{"username":"x","password":"x"}'), (FORM, b"username=")]
+)
+async def test_signing_in_takes_16_kib(door: Door, headers: dict[str, str], begin: bytes) -> None:
+    taken = 0
+
+    async def pieces(count: int) -> AsyncIterator[bytes]:
+        nonlocal taken
+        yield begin.ljust(KIBIBYTE)
+        for number in range(1, count):
+            taken = number
+            yield b" " * KIBIBYTE
+
+    assert (await door.client.post(AUTH, content=pieces(16), headers=headers)).status_code == 400
+    whole = begin.ljust(16 * KIBIBYTE + 1)
+    for content in (whole, pieces(1000)):
+        answer = await door.client.post(AUTH, content=content, headers=headers)
+        assert (answer.status_code, list(answer.json())) == (413, ["detail"])
+        assert "16,384 bytes" in answer.json()["detail"]
+    assert taken < 20  # the rest was never read
+
+
 async def test_who_comes_with_a_token_gets_that_one(door: Door, name: str) -> None:
     await door.house.account(name)
     token = door.house.tokens[name]
@@ -122,6 +150,7 @@ async def test_who_comes_with_a_token_gets_that_one(door: Door, name: str) -> No
             await door.client.get(AUTH, headers=bearing(token, scheme)),
         ]:
             assert (answer.status_code, answer.json()) == (200, {"token": token})
+            assert answer.headers["cache-control"] == "private, no-store"
     bad = await door.client.post(
         AUTH, json={"username": name, "password": PASSWORD}, headers=bearing("0" * 40)
     )

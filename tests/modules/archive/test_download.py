@@ -165,6 +165,9 @@ async def test_conditions(door: Door, large: str, headers: Mapping[str, str], st
     answer = await fetch(door, large, **headers)
     assert answer.status_code == status
     assert answer.headers["etag"] == ETAG
+    assert answer.headers["cache-control"] == "private, no-cache"
+    varies = {part.strip() for part in answer.headers["vary"].split(",")}
+    assert varies == {"Authorization", "X-Charon-API-Token", "Origin"}
     if status == 200:
         assert answer.content == LARGE
     elif status == 206:

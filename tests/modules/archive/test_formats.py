@@ -3,6 +3,7 @@
 import json
 from html.parser import HTMLParser
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -104,7 +105,35 @@ async def test_accept_chooses(door: Door, accept: str | None, form: str) -> None
     assert answer.status_code == 200
     expected = {"json": "application/json", "html": "text/html; charset=utf-8"}[form]
     assert answer.headers["content-type"] == expected
-    assert {"accept", "origin"} <= {part.strip().lower() for part in answer.headers["vary"].split(",")}
+    assert {"accept", "origin"} <= varies(answer)
+
+
+def varies(answer: httpx.Response) -> set[str]:
+    return {part.strip().lower() for part in answer.headers["vary"].split(",")}
+
+
+async def test_answers_are_kept_by_the_caller_alone(door: Door, frame: int) -> None:
+    paths = [
+        "", "frames/", "frames.json", "frames/{}/", "frames/{}/headers/", "frames/{}/related/", "versions/",
+        "thumbnails/", "profile/",
+    ]  # fmt: skip
+    for path in paths:
+        for headers in (NOBODY, HTML):
+            who = await door.house.staff()
+            answer = await door.client.get("/archive/" + path.format(frame), headers={**who, **headers})
+            assert answer.status_code == 200
+            assert answer.headers["cache-control"] == "private, no-cache", path
+            assert {"accept", "authorization", "x-charon-api-token"} <= varies(answer), path
+
+
+async def test_failures_are_not_kept(door: Door) -> None:
+    for method, path in [
+        ("GET", f"{FRAMES}999999/"), ("GET", "/archive/nonsense/"), ("GET", f"{FRAMES}?start=x"),
+        ("GET", "/archive/versions/"), ("DELETE", FRAMES), ("GET", "/archive/files/no/such"),
+    ]:  # fmt: skip
+        answer = await door.client.request(method, path)
+        assert answer.status_code >= 400
+        assert answer.headers["cache-control"] == "private, no-store", path
 
 
 class Page(HTMLParser):
@@ -135,7 +164,8 @@ async def test_a_page_shows_the_same_answer_with_links_and_nothing_of_it_runs(do
     nasty = (await door.page(f"target_name_exact={NASTY.replace('&', '%26')}"))["results"][0]
     for path in [
         FRAMES, f"{FRAMES}?format=api&x={NASTY}", f"{FRAMES}{nasty['id']}/",
-        f"{FRAMES}{nasty['id']}/headers/", f"{FRAMES}{nasty['id']}/related/", "/archive/", "/archive/profile/", "/archive/thumbnails/",
+        f"{FRAMES}{nasty['id']}/headers/", f"{FRAMES}{nasty['id']}/related/", "/archive/",
+        "/archive/profile/", "/archive/thumbnails/",
     ]:  # fmt: skip
         answer = await door.client.get(path, headers=HTML)
         assert answer.status_code == 200

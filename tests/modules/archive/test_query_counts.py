@@ -156,8 +156,8 @@ async def test_other_lists_and_files_take_few(
     who = callers["staff"]
     url = (await door.page("basename_exact=counted-5"))["results"][0]["url"]
     for path, most in [
-        (f"{VERSIONS}?limit=100", 3), (f"{VERSIONS}?md5={version('counted-5')['md5']}", 3), (f"{VERSIONS}1/", 2),
-        (f"{THUMBNAILS}?limit=100", 3), (f"{THUMBNAILS}1/", 3), (url, 2), ("/archive/profile/", 1),
+        (f"{VERSIONS}?limit=100", 3), (f"{VERSIONS}?md5={version('counted-5')['md5']}", 3),
+        (f"{VERSIONS}1/", 2), (f"{THUMBNAILS}?limit=100", 3), (f"{THUMBNAILS}1/", 3), (url, 2), ("/archive/profile/", 1),
     ]:  # fmt: skip
         with statements.at_most(most, path):
             await door.get(path, who)

@@ -108,12 +108,6 @@ class FolderStore:
             raise _changed(path)
         return checksums, opened.stat
 
-    def local_path(self, path: str) -> Path:
-        """See ObjectStore."""
-        self.check_path(path)
-        with _reading(path):
-            return self._root.locate(path)
-
     async def delete(self, path: str, *, version: str | None = None) -> None:
         """See ObjectStore."""
         self.check_path(path)
@@ -171,11 +165,6 @@ class OpenFile:
         """Open a file (blocks); raises ObjectMissing and Unavailable."""
         with _reading(path):
             return cls(path, root.open_file(path), threads)
-
-    @property
-    def descriptor(self) -> int | None:
-        """See OpenObject."""
-        return None if self._file.closed else self._file.fileno()
 
     async def read(self, *, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
         """See OpenObject."""

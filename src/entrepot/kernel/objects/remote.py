@@ -127,10 +127,6 @@ class RemoteStore:
             raise ObjectChanged(f"The object {shown(path)} changed while it was being read; try again.")
         return checksums, opened.stat
 
-    def local_path(self, path: str) -> None:
-        """See ObjectStore."""
-        return
-
     async def delete(self, path: str, *, version: str | None = None) -> None:
         """See ObjectStore."""
         self.check_path(path)
@@ -161,11 +157,6 @@ class RemoteObject:
         self._path = path
         self._version = version
         self.stat: Final = stat
-
-    @property
-    def descriptor(self) -> None:
-        """See OpenObject."""
-        return
 
     async def read(self, *, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
         """See OpenObject."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import ClassVar, Protocol
 
 from entrepot.kernel.objects.models import Checksums, Scheme, Stat, Stored
@@ -16,11 +15,6 @@ class OpenObject(Protocol):
     @property
     def stat(self) -> Stat:
         """What the store said when it was opened."""
-        ...
-
-    @property
-    def descriptor(self) -> int | None:
-        """The open file's descriptor (folder only, until ``close``), for a server that sends files itself."""
         ...
 
     def read(self, *, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
@@ -81,10 +75,6 @@ class ObjectStore(Protocol):
 
     async def checksums(self, path: str, *, version: str | None = None) -> tuple[Checksums, Stat]:
         """Read an object through; raises ObjectChanged if it is another one at the end."""
-        ...
-
-    def local_path(self, path: str) -> Path | None:
-        """Return where the file is, links resolved and below the root (folder only); raises ObjectMissing."""
         ...
 
     async def delete(self, path: str, *, version: str | None = None) -> None:

@@ -46,7 +46,6 @@ class Asset:
     etag: str
     modified: datetime | None = None
     filename: str | None = None
-    fd_path: Path | None = None
 
     @classmethod
     def of(cls, content: bytes, media_type: str) -> Asset:

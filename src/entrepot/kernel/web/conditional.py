@@ -35,7 +35,9 @@ CONDITIONS = {
     )
 }
 OPAQUE = re.compile(r"[\x21\x23-\x7e\x80-\xff]*")
-TAG = re.compile(r'\s*(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)")?\s*(?:,|$)')
+TAG = re.compile(r'\s*(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*)?(?:,|$)')
+LONGEST = 8192
+"""Characters that a list of entity tags may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,12 @@ def conditions(scope: Scope) -> dict[str, str]:
 
 
 def parse_etags(header: str) -> tuple[ETag, ...] | Literal["*"]:
-    """Read the list of If-Match and If-None-Match; a malformed list is empty and matches nothing."""
+    """Read the list of If-Match and If-None-Match.
+
+    A list that is malformed or has over 8,192 characters is empty and matches nothing.
+    """
+    if len(header) > LONGEST:
+        return ()
     if header.strip() == "*":
         return "*"
     tags: list[ETag] = []

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entrepot.kernel.errors import PreconditionFailed, Unavailable
+from entrepot.kernel.errors import PreconditionFailed
 from entrepot.kernel.web.conditional import ETag, Verdict, conditions, evaluate, http_date, range_holds
 from entrepot.kernel.web.disposition import content_disposition
 from entrepot.kernel.web.ranges import ByteRange, parse_ranges
-from entrepot.kernel.web.streaming import PIECE, PiecesResponse, closing_pieces
+from entrepot.kernel.web.streaming import PiecesResponse, closing_pieces
 
-__all__ = ["ByteSource", "file_pieces", "file_response"]
+__all__ = ["ByteSource", "file_response"]
 
-MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:[ \t]*;[ \t]*[\x20-\x7e]+)?", re.ASCII)
+MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:[ \t]*;[ \t]*[\x21-\x7e][\x20-\x7e]*)?", re.ASCII)
 ANY_TYPE = "application/octet-stream"
 
 
@@ -52,11 +49,6 @@ class ByteSource(Protocol):
     @property
     def filename(self) -> str | None:
         """The name to save it under, or None."""
-        ...
-
-    @property
-    def fd_path(self) -> Path | None:
-        """The ordinary file that holds exactly these bytes, checked and with links resolved; or None."""
         ...
 
     def open(self, start: int, stop: int) -> AsyncIterator[bytes]:
@@ -103,7 +95,7 @@ def _answer(content: ByteSource, ranges: Sequence[ByteRange], headers: dict[str,
     if ranges:
         headers["Content-Range"] = part.content_range(content.size)
     return PiecesResponse(
-        _read(content, part),
+        content.open(part.start, part.stop),
         status=206 if ranges else 200,
         headers=headers,
         size=part.stop - part.start,
@@ -124,7 +116,7 @@ def _multipart(
     async def pieces() -> AsyncIterator[bytes]:
         for head, part in zip(heads, ranges, strict=True):
             yield head
-            async with closing_pieces(_read(content, part)) as source:
+            async with closing_pieces(content.open(part.start, part.stop)) as source:
                 async for piece in source:
                     yield piece
         yield end
@@ -141,49 +133,3 @@ def _validators(etag: ETag | None, modified: datetime | None) -> dict[str, str]:
     if modified:
         found["Last-Modified"] = http_date(modified)
     return found
-
-
-def _read(content: ByteSource, part: ByteRange) -> AsyncIterator[bytes]:
-    if content.fd_path is not None:
-        return file_pieces(content.fd_path, part.start, part.stop)
-    return content.open(part.start, part.stop)
-
-
-async def file_pieces(path: Path, start: int, stop: int) -> AsyncIterator[bytes]:
-    """Read a local file's bytes from ``start`` up to ``stop`` in threads, a piece of 1 MiB at a time.
-
-    Faster than the server's own sending of a file by its path, which works in small pieces, can't be
-    watched and reports no error. Ends early where the file does; raises Unavailable if it can't be opened.
-    """
-    loop = asyncio.get_running_loop()
-    descriptor = await _opened(path)
-    reading: asyncio.Future[bytes] | None = None
-    try:
-        while start < stop:
-            reading = loop.run_in_executor(None, os.pread, descriptor, min(PIECE, stop - start), start)
-            piece = await asyncio.shield(reading)
-            if not piece:
-                return
-            start += len(piece)
-            yield piece
-    finally:
-        if reading is not None and not reading.done():
-            await asyncio.wait((reading,))  # the thread still uses the descriptor
-        os.close(descriptor)
-
-
-async def _opened(path: Path) -> int:
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
-    opening = asyncio.get_running_loop().run_in_executor(None, os.open, path, flags)
-    try:
-        return await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        opening.add_done_callback(_close_unused)
-        raise
-    except OSError as error:
-        raise Unavailable("The file can't be read from the store at the moment.") from error
-
-
-def _close_unused(opening: asyncio.Future[int]) -> None:
-    if opening.exception() is None:
-        os.close(opening.result())

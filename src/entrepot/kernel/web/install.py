@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from fastapi import FastAPI
 
@@ -22,21 +22,20 @@ def install_edge(
     *,
     trusted: Sequence[Network] = (),
     body_limit: int,
-    limit_for: Callable[[str], int | None] | None = None,
     renderers: Mapping[str, Renderer] | None = None,
     expose: Sequence[str] = (),
 ) -> None:
     """Add the edge to an application; to be called once.
 
-    ``trusted``: networks whose forwarding headers count. ``body_limit``: largest request body in bytes;
-    ``limit_for(path)`` gives another, or None. ``renderers``: the shape of failures by URL prefix.
-    ``expose``: further headers that scripts of other origins may read.
+    ``trusted``: networks whose forwarding headers count. ``body_limit``: largest request body in bytes.
+    ``renderers``: the shape of failures by URL prefix. ``expose``: further headers that scripts of other
+    origins may read.
 
     From the outside in: log and metrics; headers of every answer (CORS, security); answers to failures;
     path, client and base URL; body limit. Whatever fails inside is answered with all headers.
     """
     failures = register_error_handlers(app, renderers)
-    app.add_middleware(BodyLimitMiddleware, default=body_limit, limit_for=limit_for)
+    app.add_middleware(BodyLimitMiddleware, limit=body_limit)
     app.add_middleware(ForwardedMiddleware, trusted=trusted)
     app.add_middleware(RawPathMiddleware)
     app.add_middleware(FailureMiddleware, failures=failures)

@@ -2,54 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from entrepot.kernel.errors import TooLarge
 from entrepot.kernel.web.headers import header
 
-__all__ = ["BodyLimitMiddleware"]
+__all__ = ["BodyLimitMiddleware", "limited_body"]
 
 
 class BodyLimitMiddleware:
-    """Refuses a body over its limit in bytes, by its Content-Length or while it streams in.
+    """Refuses a body over ``limit`` bytes, by its Content-Length or while it streams in."""
 
-    ``limit_for(path)`` gives another limit for a path, or None for the default.
-    """
-
-    def __init__(
-        self, app: ASGIApp, *, default: int, limit_for: Callable[[str], int | None] | None = None
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, limit: int) -> None:
         self.app = app
-        self._default = default
-        self._limit_for = limit_for
+        self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on with a counted body; raises TooLarge here or from ``receive``."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        limit = self._limit(scope["path"])
-        declared = header(scope, b"content-length")
-        if declared is not None and declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
-            raise _too_large(limit)
-        taken = 0
+        if scope["type"] == "http":
+            receive = limited_body(scope, receive, self._limit)
+        await self.app(scope, receive, send)
 
-        async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
-            if message["type"] == "http.request":
-                taken += len(message.get("body", b""))
-                if taken > limit:
-                    raise _too_large(limit)
-            return message
 
-        await self.app(scope, counted, send)
+def limited_body(scope: Scope, receive: Receive, limit: int) -> Receive:
+    """Give a ``receive`` that raises TooLarge when the body is over ``limit`` bytes.
 
-    def _limit(self, path: str) -> int:
-        other = self._limit_for(path) if self._limit_for else None
-        return self._default if other is None else other
+    A Content-Length over it raises TooLarge at once.
+    """
+    declared = header(scope, b"content-length")
+    if declared is not None and declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
+        raise _too_large(limit)
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        if message["type"] == "http.request":
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                raise _too_large(limit)
+        return message
+
+    return counted
 
 
 def _too_large(limit: int) -> TooLarge:

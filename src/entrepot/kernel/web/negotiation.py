@@ -16,9 +16,10 @@ ELEMENT = re.compile(
 )
 PARAMETER = re.compile(rf';\s*({TOKEN})=(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))')
 QUALITY = re.compile(r"0?\.[0-9]{1,3}|0|0\.|1(?:\.0{0,3})?")
-SPLIT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
+# Nothing is given back, and a quote that stays open takes the rest: else it is scanned for at each quote.
+SPLIT = re.compile(r'(?:[^,"]++|"(?:[^"\\]|\\.)*+(?:"|\\?\Z))++', re.DOTALL)
 LONGEST = 4096
-"""Characters of an Accept header that are looked at."""
+"""Characters of an Accept or Accept-Encoding header that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _parameters(text: str) -> list[tuple[str, str]]:
 def accepts_coding(accept_encoding: bytes | None, coding: str) -> bool:
     """Tell whether an Accept-Encoding header names a content coding with a quality above 0."""
     weights: dict[str, str] = {}
-    for part in (accept_encoding or b"").decode("latin-1").lower().split(","):
+    for part in (accept_encoding or b"")[:LONGEST].decode("latin-1").lower().split(","):
         name, _, weight = part.partition(";")
         weights[name.strip()] = weight
     weight = weights.get(coding, weights.get("*"))

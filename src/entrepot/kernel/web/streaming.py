@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from entrepot.kernel.web.disconnect import while_connected
 
-__all__ = ["PIECE", "PiecesResponse", "closing_pieces", "pieces_response"]
+__all__ = ["PIECE", "PiecesResponse", "closing_pieces"]
 
 PIECE = 2**20
 """Largest piece in bytes that is read, held and sent at once."""
@@ -94,15 +94,3 @@ async def closing_pieces(source: AsyncIterator[bytes]) -> AsyncGenerator[AsyncIt
     finally:
         if isinstance(source, _Closeable):
             await source.aclose()
-
-
-def pieces_response(
-    pieces: AsyncIterator[bytes],
-    *,
-    status: int = 200,
-    headers: Mapping[str, str] | None = None,
-    media_type: str | None = None,
-    size: int | None = None,
-) -> PiecesResponse:
-    """Make a streaming answer; ``size`` in bytes, where it is known, becomes the Content-Length."""
-    return PiecesResponse(pieces, status=status, headers=headers, media_type=media_type, size=size)

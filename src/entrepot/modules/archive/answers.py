@@ -15,11 +15,17 @@ from entrepot.kernel.web.negotiation import negotiate
 from entrepot.modules.archive.pages import browse_page
 from entrepot.modules.archive.settings import ArchiveSettings
 
-__all__ = ["PREFIX", "archive_base", "form_of", "render", "render_error", "settings_of"]
+__all__ = [
+    "NO_STORE", "OWN_COPY", "PREFIX", "VARY_BY_CALLER", "archive_base", "form_of", "render", "render_error",
+    "settings_of",
+]  # fmt: skip
 
 PREFIX = "/archive"
 FORMS: Mapping[str, str] = {"json": "application/json", "api": "text/html"}
-VARY = {"Vary": "Accept, Authorization"}
+OWN_COPY = "private, no-cache"
+"""Cache-Control of what depends on the caller: kept by the caller alone, and asked for again."""
+NO_STORE = "private, no-store"
+VARY_BY_CALLER = "Authorization, X-Charon-API-Token"
 
 
 def settings_of(visit: RequestContext) -> ArchiveSettings:
@@ -45,14 +51,17 @@ def form_of(visit: RequestContext) -> str:
     return negotiate(visit.request.headers.get("accept"), FORMS, wanted=wanted)
 
 
-async def render(visit: RequestContext, text: str, form: str, *, status: int = 200) -> Response:
-    """Answer with JSON text, or with the page that shows it."""
+async def render(
+    visit: RequestContext, text: str, form: str, *, status: int = 200, cache: str = OWN_COPY
+) -> Response:
+    """Answer with JSON text, or with the page that shows it; ``cache`` is its Cache-Control."""
+    headers = {"Vary": f"Accept, {VARY_BY_CALLER}", "Cache-Control": cache}
     if form != "text/html":
-        return Response(text.encode(), status, media_type="application/json", headers=VARY)
+        return Response(text.encode(), status, media_type="application/json", headers=headers)
     query = visit.request.scope["query_string"].decode("utf-8", "replace")
     path = visit.request.scope["path"] + (f"?{query}" if query else "")
     page = await asyncio.to_thread(browse_page, text, method=visit.request.method, path=path)
-    return Response(page.encode(), status, media_type="text/html", headers=VARY)
+    return Response(page.encode(), status, media_type="text/html", headers=headers)
 
 
 def render_error(error: EntrepotError, scope: Scope) -> Response:
@@ -61,6 +70,7 @@ def render_error(error: EntrepotError, scope: Scope) -> Response:
     if isinstance(error, InvalidInput) and error.fields:
         content = error.fields
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    headers = {"Cache-Control": NO_STORE, **error.headers}
     return Response(
-        body.encode(errors="replace"), error.status, media_type="application/json", headers=error.headers
+        body.encode(errors="replace"), error.status, media_type="application/json", headers=headers
     )

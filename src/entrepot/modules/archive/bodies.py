@@ -11,6 +11,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from entrepot.kernel.errors import InvalidInput, UnsupportedMedia
+from entrepot.kernel.web.limits import limited_body
 from entrepot.modules.archive.posted import parse_json
 
 __all__ = ["read_body"]
@@ -22,11 +23,14 @@ SMALL = 64 * 2**10
 T = TypeVar("T")
 
 
-async def read_body(request: Request, read: Callable[[object], T]) -> T:
+async def read_body(request: Request, read: Callable[[object], T], *, most: int | None = None) -> T:
     """Parse a body by its media type and give what ``read`` makes of it; an empty one is an empty object.
 
-    Raises InvalidInput for JSON or forms that can't be read, UnsupportedMedia for other types.
+    ``most`` is a limit in bytes below that of the whole service. Raises InvalidInput for JSON or forms
+    that can't be read, UnsupportedMedia for other types, TooLarge for a body over its limit.
     """
+    if most is not None:
+        request = Request(request.scope, limited_body(request.scope, request.receive, most))
     given = request.headers.get("content-type", "")
     media_type = given.partition(";")[0].strip().lower()
     if media_type in FORMS:

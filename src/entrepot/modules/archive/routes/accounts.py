@@ -10,13 +10,15 @@ from entrepot.kernel.context import Visit
 from entrepot.kernel.errors import InvalidInput, MethodNotAllowed
 from entrepot.kernel.identity import SignInRefused, credentials_of, revoke_own, sign_in
 from entrepot.modules.archive import schemas
-from entrepot.modules.archive.answers import archive_base, form_of, render
+from entrepot.modules.archive.answers import NO_STORE, archive_base, form_of, render
 from entrepot.modules.archive.bodies import read_body
 from entrepot.modules.archive.documents import render_object
 
 __all__ = ["add_routes"]
 
 READ = ["GET", "HEAD"]
+SIGN_IN_BYTES = 16 * 2**10
+"""A name and a password are far smaller."""
 TAGS: list[Any] = ["archive: account"]
 
 
@@ -78,13 +80,13 @@ async def give_token(visit: Visit) -> Response:
     credentials = credentials_of(visit.request.scope)
     if credentials is not None:
         await visit.caller()
-        return await render(visit, render_object({"token": credentials.secret}), form)
-    username, password = await read_body(visit.request, _name_and_password)
+        return await render(visit, render_object({"token": credentials.secret}), form, cache=NO_STORE)
+    username, password = await read_body(visit.request, _name_and_password, most=SIGN_IN_BYTES)
     try:
         token = await sign_in(visit.process.database, username, password)
     except SignInRefused as error:
         raise InvalidInput.of({"non_field_errors": [error.detail]}) from error
-    return await render(visit, render_object({"token": token}), form)
+    return await render(visit, render_object({"token": token}), form, cache=NO_STORE)
 
 
 def _name_and_password(body: object) -> tuple[str, str]:
@@ -110,7 +112,7 @@ async def own_token(visit: Visit) -> Response:
         raise MethodNotAllowed('Method "GET" not allowed.', headers={"Allow": "POST, OPTIONS"})
     form = form_of(visit)
     await visit.caller()
-    return await render(visit, render_object({"token": credentials.secret}), form)
+    return await render(visit, render_object({"token": credentials.secret}), form, cache=NO_STORE)
 
 
 async def revoke(visit: Visit) -> Response:

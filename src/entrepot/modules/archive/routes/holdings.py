@@ -13,7 +13,14 @@ from entrepot.kernel.context import Visit
 from entrepot.kernel.identity import Scope
 from entrepot.kernel.web.files import file_response
 from entrepot.modules.archive import schemas
-from entrepot.modules.archive.answers import archive_base, form_of, render, settings_of
+from entrepot.modules.archive.answers import (
+    OWN_COPY,
+    VARY_BY_CALLER,
+    archive_base,
+    form_of,
+    render,
+    settings_of,
+)  # fmt: skip
 from entrepot.modules.archive.bodies import read_body
 from entrepot.modules.archive.documents import (
     Json,
@@ -178,4 +185,5 @@ async def download_file(visit: Visit, key: str, name: str, files: OpenFiles) -> 
             return RedirectResponse(url, 302, headers={"Cache-Control": "no-store"})
     source = await download.open_source(visit.process, found)
     files.push_async_callback(source.close)
-    return file_response(visit.request, source)
+    headers = {"Cache-Control": OWN_COPY, "Vary": VARY_BY_CALLER}
+    return file_response(visit.request, source, headers=headers)

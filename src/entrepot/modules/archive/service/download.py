@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from pathlib import Path
 
 from entrepot.kernel.db import ReadSession
 from entrepot.kernel.errors import Gone, NotFound
@@ -36,8 +35,6 @@ class FileSource:
         self.modified: datetime | None = file.created
         self.media_type = media_type(file.filename)
         self.filename: str | None = file.filename
-        # The path could be written over while we send; the open file is what was proved.
-        self.fd_path: Path | None = None
 
     def open(self, start: int, stop: int) -> AsyncIterator[bytes]:
         """Read bytes ``start`` to ``stop`` in pieces of at most 1 MiB."""

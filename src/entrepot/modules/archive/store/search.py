@@ -281,8 +281,9 @@ async def list_versions(
         .offset(offset)
     )
     rows = await session.all(statement)
-    total = await session.scalar(select(func.count()).select_from(version).where(wanted))
-    return [(version_of(row), row[-1]) for row in rows], total or 0
+    everything = select(func.count()).select_from(version).where(wanted)
+    total = await _total(session, everything, len(rows), limit, offset)
+    return [(version_of(row), row[-1]) for row in rows], total
 
 
 async def version_by_id(session: ReadSession, version_id: int) -> tuple[Version, str] | None:
@@ -325,5 +326,13 @@ async def list_thumbnails(
     joined = thumbnail.join(frame, frame.c.id == thumbnail.c.frame_id)
     statement = select(*THUMBNAIL_COLUMNS).select_from(joined).where(*wanted).order_by(thumbnail.c.id.desc())
     rows = await session.all(statement.limit(limit).offset(offset))
-    total = await session.scalar(select(func.count()).select_from(joined).where(*wanted))
-    return [Thumbnail(*row) for row in rows], total or 0
+    everything = select(func.count()).select_from(joined).where(*wanted)
+    total = await _total(session, everything, len(rows), limit, offset)
+    return [Thumbnail(*row) for row in rows], total
+
+
+async def _total(session: ReadSession, everything: AnySelect, rows: int, limit: int, offset: int) -> int:
+    """Count all rows of which a page shows some; a last page tells without asking the catalogue."""
+    if rows < limit and (rows or not offset):
+        return offset + rows
+    return int(await session.scalar(everything) or 0)
