@@ -23,7 +23,7 @@ from figures import Bound, failures, note, say, say_operation
 from floor import watched_service
 from operations import Maker, Operation, People, delete_frames, make_people
 from serving import serving
-from turns import Effort, measure
+from turns import WARM_UP, measure
 
 T = TypeVar("T")
 
@@ -31,7 +31,8 @@ KINDS = ("sqlite", "postgresql")
 OPERATIONS = ("list", "detail", "post", "download")
 BOUNDS = {"list": Bound(2.0, 4), "detail": Bound(2.0), "post": Bound(2.5, 8)}
 """What the project promises; an operation without a bound is there for information."""
-FULL, QUICK = Effort(rounds=300, batch=1), Effort(rounds=100, batch=1)
+FULL, QUICK = 300, 100
+"""Turns in which an operation is measured."""
 LARGE_FILE = 2**30
 
 
@@ -81,12 +82,12 @@ def _say_machine() -> None:
 
 
 def _measure(filled: Catalogue, chosen: argparse.Namespace) -> None:
-    effort = QUICK if chosen.quick else FULL
-    people, operations, posted = run(_prepared(filled, chosen.only, effort))
+    turns = QUICK if chosen.quick else FULL
+    people, operations, posted = run(_prepared(filled, chosen.only, turns))
     with serving(filled.environ, filled.folder / "server.log") as server:
         for operation in operations:
             note(f"{filled.kind}: measuring {operation.name}")
-            found = run(measure(filled, server.url, operation, effort))
+            found = run(measure(filled, server.url, operation, turns))
             say_operation(
                 operation.name,
                 found.operation,
@@ -105,23 +106,23 @@ def _measure(filled: Catalogue, chosen: argparse.Namespace) -> None:
 
 
 async def _prepared(
-    filled: Catalogue, names: Sequence[str], effort: Effort
+    filled: Catalogue, names: Sequence[str], turns: int
 ) -> tuple[People, list[Operation], list[str]]:
     """Make the operations with the service in this process, before the server starts."""
     async with watched_service(filled.environ) as service:
         people = await make_people(service.context.database)
         maker = Maker(filled.survey, service, people)
-        operations = [one for name in names for one in await _operations(maker, name, effort)]
+        operations = [one for name in names for one in await _operations(maker, name, turns)]
         return people, operations, maker.posted
 
 
-async def _operations(maker: Maker, name: str, effort: Effort) -> list[Operation]:
+async def _operations(maker: Maker, name: str, turns: int) -> list[Operation]:
     if name == "list":
         return [await maker.lists()]
     if name == "detail":
         return [await maker.details()]
     if name == "post":
-        return [await maker.posts(effort.samples, related=related) for related in (False, True)]
+        return [await maker.posts(WARM_UP + turns, related=related) for related in (False, True)]
     return []
 
 

@@ -1,6 +1,7 @@
 """A catalogue full of frames, in either database; kept between runs if wanted."""
 
 import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from typing import Any
 import aiosqlite
 import asyncpg
 from sqlalchemy.engine import make_url
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from entrepot.kernel.db import Database, prepare
 from entrepot.modules.archive import tables
@@ -66,7 +68,10 @@ class Catalogue:
 
 @contextmanager
 def catalogue(kind: str, frames: int, root: Path, *, keep: bool) -> Iterator[Catalogue]:
-    """Give a catalogue of so many frames; it is filled if there is none yet, and dropped if not to be kept."""
+    """Give a catalogue of so many frames, filled unless one of today's schema is kept; dropped afterwards.
+
+    With ``keep`` it stays for the next run.
+    """
     folder = root.absolute() / f"{kind}-{frames}"
     name = f"entrepot_bench_{frames}"
     mark = folder / "filled.json"
@@ -74,12 +79,12 @@ def catalogue(kind: str, frames: int, root: Path, *, keep: bool) -> Iterator[Cat
         "" if kind == "sqlite" else make_url(SERVER).set(database=name).render_as_string(hide_password=False)
     )
     try:
-        if not mark.exists():
+        if _kept_schema(mark) != _schema():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             made = Catalogue(kind, folder, url, Survey(frames, datetime.now(UTC) - timedelta(hours=1)))
             asyncio.run(_fill(made, name))
-            mark.write_text(json.dumps({"last": made.survey.last.isoformat()}))
+            mark.write_text(json.dumps({"last": made.survey.last.isoformat(), "schema": _schema()}))
         last = datetime.fromisoformat(json.loads(mark.read_text())["last"])
         yield Catalogue(kind, folder, url, Survey(frames, last))
     finally:
@@ -87,6 +92,17 @@ def catalogue(kind: str, frames: int, root: Path, *, keep: bool) -> Iterator[Cat
             shutil.rmtree(folder, ignore_errors=True)
             if url:
                 asyncio.run(_on_server(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+
+def _kept_schema(mark: Path) -> str | None:
+    return json.loads(mark.read_text()).get("schema") if mark.exists() else None
+
+
+def _schema() -> str:
+    """Give a mark of the archive's tables and indexes as they are meant to be today."""
+    parts = [str(CreateTable(table)) for table, _ in FILLED]
+    parts += sorted(str(CreateIndex(index)) for table, _ in FILLED for index in table.indexes)
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 async def _fill(made: Catalogue, name: str) -> None:

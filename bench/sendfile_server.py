@@ -3,11 +3,12 @@
 import os
 import socket
 import sys
+from pathlib import Path
 
 
 def serve(path: str) -> None:
     """Answer every request with the file, one connection at a time."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, open(path, "rb") as file:
+    with socket.create_server(("127.0.0.1", 0)) as listener, Path(path).open("rb") as file:
         print(listener.getsockname()[1], flush=True)
         size = os.fstat(file.fileno()).st_size
         head = f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode()

@@ -184,18 +184,19 @@ def _frame_row(one: Frame) -> Row:
     lower = one.target_name.lower()
     created = (one.observation_date or datetime.now(UTC)) + timedelta(minutes=5)
     return (
-        one.id, one.basename, one.basename.lower(), one.observation_date, one.observation_day, one.public_date,
-        one.proposal_id, one.instrument_id, one.target_name, lower, lower.replace("ω", "o"), one.site_id,
-        one.telescope_id, one.primary_optical_element, one.configuration_type, one.reduction_level,
-        one.exposure_time, one.observation_id, one.request_id, one.submitter, one.area, True, 0, created, created,
+        one.id, one.basename, one.basename.lower(), one.observation_date, one.observation_day,
+        one.public_date, one.proposal_id, one.instrument_id, one.target_name, lower, lower.replace("ω", "o"),
+        one.site_id, one.telescope_id, one.primary_optical_element, one.configuration_type,
+        one.reduction_level, one.exposure_time, one.observation_id, one.request_id, one.submitter, one.area,
+        True, 0, created, created,
     )  # fmt: skip
 
 
 def _version_row(one: Version) -> Row:
     """Order a version's values as ``archive_version`` has its columns; nobody holds a lease."""
     return (
-        one.id, one.frame_id, one.key, one.md5, one.extension, one.path, one.store_version, one.created, one.size,
-        one.crc32, one.sha256, one.etag, one.state.value, one.checked, None,
+        one.id, one.frame_id, one.key, one.md5, one.extension, one.path, one.store_version, one.created,
+        one.size, one.crc32, one.sha256, one.etag, one.state.value, one.checked, None,
     )  # fmt: skip
 
 

@@ -14,22 +14,10 @@ from operations import Operation
 T = TypeVar("T")
 
 HEALTH = request_bytes("GET", "/health")
+WARM_UP = 20
+"""Turns before those that count."""
 SETTLING = 0.03
 """Seconds after a write, in which the job that it woke comes to its end."""
-WARM_UP = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """How much is measured: rounds, and in each so many requests and replays."""
-
-    rounds: int
-    batch: int
-
-    @property
-    def samples(self) -> int:
-        """Count the requests of an operation that writes, those of the warm-up included."""
-        return (self.rounds + WARM_UP) * self.batch
 
 
 @dataclass(slots=True)
@@ -41,22 +29,21 @@ class Durations:
     statements: list[float] = field(default_factory=list[float])
 
 
-async def measure(catalogue: Catalogue, url: str, operation: Operation, effort: Effort) -> Durations:
-    """Take turns: a batch of requests, one of /health, one of replays; the first rounds don't count."""
+async def measure(catalogue: Catalogue, url: str, operation: Operation, turns: int) -> Durations:
+    """Take turns: a request, one for /health, a replay of such a request's statements."""
     found = Durations()
     requests = _endless([call.raw() for call in operation.calls], once=operation.writes)
     traces = _endless(operation.traces, once=operation.writes)
     status = operation.calls[0].status
     async with catalogue.opened() as database, bare_driver(database) as driver:
         with Connection(url) as connection:
-            for turn in range(effort.rounds + WARM_UP):
+            for turn in range(WARM_UP + turns):
                 into = found if turn >= WARM_UP else Durations()
-                for _ in range(effort.batch):
-                    into.operation.append(connection.seconds(next(requests), status))
-                    if operation.writes:
-                        _settle(connection)
-                into.health += [connection.seconds(HEALTH) for _ in range(effort.batch)]
-                into.statements += [await driver.seconds(next(traces)) for _ in range(effort.batch)]
+                into.operation.append(connection.seconds(next(requests), status))
+                if operation.writes:
+                    _settle(connection)
+                into.health.append(connection.seconds(HEALTH))
+                into.statements.append(await driver.seconds(next(traces)))
     return found
 
 

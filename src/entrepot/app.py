@@ -92,7 +92,8 @@ def create_app(settings: KernelSettings) -> FastAPI:
     )
     app.include_router(health.router(settings.metrics_allow))
     for module in modules():
-        app.include_router(module.router(), prefix=f"/{module.name}")
+        # Included, each route would be matched twice.
+        app.router.routes.extend(module.router(f"/{module.name}").routes)
     install_docs(app, static=static_folder())
     install_edge(
         app,

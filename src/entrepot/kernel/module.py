@@ -28,8 +28,8 @@ class Module:
 
     name: str
     settings: type[Section]
-    router: Callable[[], APIRouter]
-    """Makes the routes, without the prefix."""
+    router: Callable[[str], APIRouter]
+    """Makes the routes below the prefix that it is given."""
     jobs: Callable[[ProcessContext], Sequence[Job]]
     """Makes the background work, bound to the process it runs in."""
     mount_commands: Callable[[typer.Typer], None]

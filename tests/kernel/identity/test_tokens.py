@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
 from entrepot.kernel.db import Database
 from entrepot.kernel.errors import InvalidInput, NotFound, Unauthenticated
@@ -19,6 +19,7 @@ from entrepot.kernel.identity import (
     revoke_token,
 )
 from entrepot.kernel.identity.tables import token
+from tests.services.statements import noted
 
 
 @pytest.fixture(autouse=True)
@@ -46,10 +47,9 @@ async def test_who_comes_is_told_by_one_statement(database: Database, come) -> N
     issued = await add_token(database, "ada", name="laptop", scope=Scope.READ)
     for number in range(5):
         await add_member(database, f"P{number}", "ada")
-    statements: list[str] = []
-    for engine in (database.reader, database.writer):
-        event.listen(engine.sync_engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
-    await come(issued.secret)
+    await come(issued.secret)  # the connection is open then, and the statement prepared
+    with noted() as statements:
+        await come(issued.secret)
     assert len(statements) == 1
 
 

@@ -1,6 +1,7 @@
 """The catalogue: one query language over SQLite and PostgreSQL."""
 
 from entrepot.kernel.db.database import Database, Duplicate, ReadSession, WriteSession
+from entrepot.kernel.db.prepared import Prepared, named
 from entrepot.kernel.db.schema import SchemaState, migrate, prepare
 from entrepot.kernel.db.types import AnyRow, AnySelect, Double, Id, Text, Timestamp, metadata, next_id
 
@@ -11,6 +12,7 @@ __all__ = [
     "Double",
     "Duplicate",
     "Id",
+    "Prepared",
     "ReadSession",
     "SchemaState",
     "Text",
@@ -18,6 +20,7 @@ __all__ = [
     "WriteSession",
     "metadata",
     "migrate",
+    "named",
     "next_id",
     "prepare",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
+from entrepot.kernel.db.prepared import Driver, PostgresqlDriver, Prepared, Rows, SqliteDriver
 from entrepot.kernel.errors import Conflict, SettingsError, Unavailable
 
 __all__ = ["Database", "Duplicate", "ReadSession", "WriteSession", "translated"]
@@ -27,9 +29,15 @@ log = structlog.stdlib.get_logger(__name__)
 
 LOCK_WAIT = 30.0
 """Seconds that a writer waits for another to finish."""
-STATEMENT_LIMIT = 60.0
-"""Seconds that PostgreSQL lets one statement run."""
+STATEMENT_LIMIT = 30.0
+"""Seconds that one statement may run."""
+INTERRUPTED = "interrupted"
+"""What SQLite says when it was stopped."""
 CONNECT_LIMIT = 10.0
+IDLE_LIMIT = 1800.0
+"""Seconds after which a connection that nobody used is replaced."""
+WITHOUT_TRANSACTIONS: Mapping[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+"""For engines whose transactions are the driver's, or that have none."""
 ATTEMPTS = 8
 """How often a unit of work is tried when others get in its way."""
 
@@ -54,6 +62,12 @@ class _Collision(Exception):
     """Another writer was in the way; the unit of work is worth trying again."""
 
 
+def _driver_of(connection: AsyncConnection) -> Driver:
+    held = connection.sync_connection
+    driver: Any = held.connection.driver_connection if held else None
+    return SqliteDriver(driver) if connection.dialect.name == "sqlite" else PostgresqlDriver(driver)
+
+
 class ReadSession:
     """Statements on one connection, each its own transaction; it can't write."""
 
@@ -65,49 +79,85 @@ class ReadSession:
         """``sqlite`` or ``postgresql``."""
         return self._connection.dialect.name
 
+    async def _told(self, act: Callable[[Driver], Awaitable[T]]) -> T:
+        """Have the driver do something; raises DBAPIError for its errors, as SQLAlchemy does."""
+        driver = _driver_of(self._connection)
+        try:
+            return await act(driver)
+        except driver.errors as error:
+            if driver.lost:
+                await self._connection.invalidate()
+            kind = IntegrityError if isinstance(error, driver.integrity_errors) else DBAPIError
+            raise kind("a prepared statement", None, error, connection_invalidated=driver.lost) from error
+
+    async def _run(self, statement: Prepared[*Columns], values: Mapping[str, object]) -> Rows[*Columns]:
+        dialect = self._connection.dialect
+        return await self._told(lambda driver: statement.run(driver, dialect, values))
+
+    async def rows(self, statement: Prepared[*Columns], values: Mapping[str, object]) -> Rows[*Columns]:
+        """Run a prepared statement and give all rows."""
+        with translated(), self._stopped_after(STATEMENT_LIMIT):
+            return await self._run(statement, values)
+
+    async def row(
+        self, statement: Prepared[*Columns], values: Mapping[str, object]
+    ) -> tuple[*Columns] | None:
+        """Run a prepared statement and give its first row, or None."""
+        found = await self.rows(statement, values)
+        return found[0] if found else None
+
     async def all(
         self, statement: TypedReturnsRows[*Columns], values: Mapping[str, object] | None = None
     ) -> Sequence[Row[*Columns]]:
         """Give all rows."""
-        with translated():
+        with translated(), self._stopped_after(STATEMENT_LIMIT):
             return (await self._connection.execute(statement, values)).all()
 
     async def first(
         self, statement: TypedReturnsRows[*Columns], values: Mapping[str, object] | None = None
     ) -> Row[*Columns] | None:
         """Give the first row, or None."""
-        with translated():
+        with translated(), self._stopped_after(STATEMENT_LIMIT):
             return (await self._connection.execute(statement, values)).first()
 
     async def scalar(
         self, statement: TypedReturnsRows[T], values: Mapping[str, object] | None = None
     ) -> T | None:
         """Give the first value of the first row, or None."""
-        with translated():
+        with translated(), self._stopped_after(STATEMENT_LIMIT):
             return (await self._connection.execute(statement, values)).scalar()
 
-    async def scalar_within(self, statement: TypedReturnsRows[T], seconds: float) -> T | None:
+    async def value_within(
+        self, statement: Prepared[T], values: Mapping[str, object], seconds: float
+    ) -> T | None:
         """Give a value, or None if the database needs longer than ``seconds`` for it.
 
         The statement is stopped then; use it as the session's last.
         """
-        stopper: asyncio.TimerHandle | None = None
-        if self.dialect == "sqlite":
-            driver = (await self._connection.get_raw_connection()).driver_connection
-            interrupt: Callable[[], None] = getattr(driver, "_conn").interrupt  # noqa: B009
-            stopper = asyncio.get_running_loop().call_later(seconds, interrupt)
         try:
-            async with asyncio.timeout(None if stopper else seconds):
-                return (await self._connection.execute(statement)).scalar()
+            with self._stopped_after(seconds):
+                async with asyncio.timeout(None if self.dialect == "sqlite" else seconds):
+                    found = await self._run(statement, values)
         except TimeoutError:
             return None
         except DBAPIError as error:
-            if stopper and "interrupted" in str(error.orig):
+            if INTERRUPTED in str(error.orig):
                 return None
             raise _meaning(error) from error
+        return found[0][0] if found else None
+
+    @contextmanager
+    def _stopped_after(self, seconds: float) -> Generator[None]:
+        """Have SQLite stop what it does after so many seconds; PostgreSQL has a limit of its own."""
+        driver = _driver_of(self._connection)
+        if not isinstance(driver, SqliteDriver):
+            yield
+            return
+        stopper = asyncio.get_running_loop().call_later(seconds, driver.interrupt)
+        try:
+            yield
         finally:
-            if stopper:
-                stopper.cancel()
+            stopper.cancel()
 
 
 class WriteSession(ReadSession):
@@ -117,6 +167,23 @@ class WriteSession(ReadSession):
         super().__init__(connection)
         self.after_commit: list[Callable[[], None]] = []
         """What leaves with the commit; each is called once, after it, and must not wait."""
+
+    async def begin(self) -> None:
+        """Begin the transaction."""
+        await self._told(lambda driver: driver.begin())
+
+    async def commit(self) -> None:
+        """Make it last."""
+        await self._told(lambda driver: driver.commit())
+
+    async def undo(self) -> None:
+        """Take back what wasn't committed; a connection that can't is thrown away."""
+        if self._connection.invalidated:
+            return
+        try:
+            await self._told(lambda driver: driver.rollback())
+        except (DBAPIError, OSError):
+            await self._connection.invalidate()
 
     async def execute(
         self,
@@ -132,6 +199,57 @@ class WriteSession(ReadSession):
         return _Collision()
 
 
+class _Kept:
+    """Connections that stay open between uses: SQLAlchemy's pool costs more than the query that follows.
+
+    At most ``size`` are out at once; the one that came back last goes out first.
+    """
+
+    def __init__(self, engine: AsyncEngine, size: int) -> None:
+        self._engine = engine
+        self._room = asyncio.Semaphore(size)
+        self._idle: list[tuple[AsyncConnection, float]] = []
+
+    async def take(self) -> AsyncConnection:
+        """Give a connection; raises TimeoutError of SQLAlchemy's pool when none comes free."""
+        await self._find_room()
+        try:
+            while self._idle:
+                connection, since = self._idle.pop()
+                if time.monotonic() - since < IDLE_LIMIT and not _driver_of(connection).lost:
+                    return connection
+                await connection.close()
+            return await self._engine.connect()
+        except BaseException:
+            self._room.release()
+            raise
+
+    async def _find_room(self) -> None:
+        try:
+            async with asyncio.timeout(LOCK_WAIT if self._room.locked() else None):
+                await self._room.acquire()
+        except TimeoutError as error:
+            raise PoolTimeout("No connection came free.") from error
+
+    async def give_back(self, connection: AsyncConnection) -> None:
+        """Take a connection back, whatever was done with it."""
+        try:
+            # SQLAlchemy believes to be in a transaction when it has run a statement; the driver isn't.
+            if connection.in_transaction():
+                await connection.rollback()
+            if connection.invalidated or _driver_of(connection).lost:
+                await connection.close()
+            else:
+                self._idle.append((connection, time.monotonic()))
+        finally:
+            self._room.release()
+
+    async def close(self) -> None:
+        """Close those that nobody uses."""
+        while self._idle:
+            await self._idle.pop()[0].close()
+
+
 class Database:
     """The catalogue's pools: readers that can't write, and writers (in SQLite, one)."""
 
@@ -141,6 +259,9 @@ class Database:
         make = _sqlite_engine if self.is_sqlite else _postgresql_engine
         self.reader = make(self.url, pool, writes=False)
         self.writer = make(self.url, pool, writes=True)
+        self._readers = _Kept(self.reader, pool)
+        self._units = make(self.url, pool, writes=True, whole=False)
+        self._writers = _Kept(self._units, 1 if self.is_sqlite else pool)
 
     @property
     def file(self) -> Path | None:
@@ -151,11 +272,11 @@ class Database:
     async def read(self) -> AsyncGenerator[ReadSession]:
         """Open a session that reads."""
         with translated():
-            connection = await self.reader.connect()
+            connection = await self._readers.take()
         try:
             yield ReadSession(connection)
         finally:
-            await connection.close()
+            await self._readers.give_back(connection)
 
     @asynccontextmanager
     async def read_newest(self) -> AsyncGenerator[ReadSession]:
@@ -178,16 +299,19 @@ class Database:
 
     async def _once(self, work: Callable[[WriteSession], Awaitable[T]]) -> T:
         with translated():
-            connection = await self.writer.connect()
+            connection = await self._writers.take()
+        session = WriteSession(connection)
         try:
             with translated():
-                await connection.begin()
-            session = WriteSession(connection)
+                await session.begin()
             result = await work(session)
             with translated():
-                await connection.commit()
+                await session.commit()
+        except BaseException:
+            await asyncio.shield(session.undo())
+            raise
         finally:
-            await connection.close()
+            await self._writers.give_back(connection)
         for leave in session.after_commit:
             leave()
         return result
@@ -202,6 +326,9 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self._readers.close()
+        await self._writers.close()
+        await self._units.dispose()
         await self.reader.dispose()
         await self.writer.dispose()
 
@@ -224,15 +351,15 @@ def _driver_url(url: str) -> URL:
     return parsed.set(drivername=DRIVERS[backend])
 
 
-def _sqlite_engine(url: URL, pool: int, *, writes: bool) -> AsyncEngine:
+def _sqlite_engine(url: URL, pool: int, *, writes: bool, whole: bool = True) -> AsyncEngine:
     engine = create_async_engine(
         url,
         pool_size=1 if writes else pool,
         max_overflow=0,
         pool_timeout=LOCK_WAIT,
-        pool_reset_on_return="rollback" if writes else None,
+        pool_reset_on_return="rollback" if writes and whole else None,
         connect_args={"timeout": LOCK_WAIT},
-        isolation_level=None if writes else "AUTOCOMMIT",
+        **({} if writes and whole else WITHOUT_TRANSACTIONS),
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -246,7 +373,7 @@ def _sqlite_engine(url: URL, pool: int, *, writes: bool) -> AsyncEngine:
             cursor.execute("PRAGMA query_only = ON")
         cursor.close()
 
-    if writes:
+    if writes and whole:
 
         @event.listens_for(engine.sync_engine, "begin")
         def begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
@@ -255,7 +382,7 @@ def _sqlite_engine(url: URL, pool: int, *, writes: bool) -> AsyncEngine:
     return engine
 
 
-def _postgresql_engine(url: URL, pool: int, *, writes: bool) -> AsyncEngine:
+def _postgresql_engine(url: URL, pool: int, *, writes: bool, whole: bool = True) -> AsyncEngine:
     limit = str(int(STATEMENT_LIMIT * 1000))
     session = {"application_name": "entrepot", "statement_timeout": limit, "jit": "off"}
     session |= {"lock_timeout": limit} if writes else {"default_transaction_read_only": "on"}
@@ -265,9 +392,9 @@ def _postgresql_engine(url: URL, pool: int, *, writes: bool) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=LOCK_WAIT,
         pool_recycle=1800,
-        pool_reset_on_return="rollback" if writes else None,
+        pool_reset_on_return="rollback" if writes and whole else None,
         connect_args={"timeout": CONNECT_LIMIT, "server_settings": session},
-        **({} if writes else {"isolation_level": "AUTOCOMMIT"}),
+        **({} if writes and whole else WITHOUT_TRANSACTIONS),
     )
 
 
@@ -288,11 +415,11 @@ def translated() -> Generator[None]:
 def _meaning(error: DBAPIError) -> Exception:
     state = str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
     if isinstance(error, IntegrityError):
-        log.warning("the catalogue refuses a row", reason=str(error.orig))
+        log.info("the catalogue refuses a row", reason=str(error.orig))
         return Duplicate("This is there already, or what it belongs to is not.")
     if state in RETRIED:
         return _Collision()
-    if state == CANCELLED:
+    if state == CANCELLED or INTERRUPTED in str(error.orig):
         return Unavailable("The catalogue needed too long for this; please narrow the search.")
     if error.connection_invalidated or state.startswith(UNREACHABLE) or "locked" in str(error.orig):
         log.error("the database can't be reached", error=str(error.orig))

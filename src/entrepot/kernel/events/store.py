@@ -8,10 +8,19 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, select
 
-from entrepot.kernel.db import ReadSession, WriteSession
+from entrepot.kernel.db import Prepared, ReadSession, WriteSession, named
 from entrepot.kernel.events.tables import events
 
 __all__ = ["delete_events", "oldest_before", "record"]
+
+
+_new_event: Prepared[int] = Prepared(
+    lambda _: (
+        insert(events)
+        .values({name: named(name, events.c[name].type) for name in ("kind", "body", "created")})
+        .returning(events.c.id)
+    )
+)
 
 
 async def record(session: WriteSession, kind: str, body: Mapping[str, object], *, now: datetime) -> None:
@@ -20,7 +29,7 @@ async def record(session: WriteSession, kind: str, body: Mapping[str, object], *
     Raises ValueError or TypeError for a body that JSON can't carry.
     """
     text = json.dumps(dict(body), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    await session.execute(insert(events).values(kind=kind, body=text, created=now))
+    await session.rows(_new_event, {"kind": kind, "body": text, "created": now})
 
 
 async def oldest_before(session: ReadSession, moment: datetime, limit: int) -> list[int]:

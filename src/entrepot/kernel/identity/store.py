@@ -9,7 +9,6 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
-    bindparam,
     case,
     delete,
     func,
@@ -19,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from entrepot.kernel.db import ReadSession, WriteSession
+from entrepot.kernel.db import Prepared, ReadSession, WriteSession, named
 from entrepot.kernel.identity.models import Account, Caller, Membership, Role, Scope, Token, User
 from entrepot.kernel.identity.tables import membership, token, user
 
@@ -64,8 +63,9 @@ _caller = (
         _projects,
     )
     .join(user, user.c.id == token.c.user_id)
-    .where(token.c.digest == bindparam("digest"))
+    .where(token.c.digest == named("digest", token.c.digest.type))
 )
+_prepared_caller = Prepared(lambda _: _caller)
 _user = select(user.c.id, user.c.username, user.c.role, user.c.created, user.c.disabled, user.c.password)
 _token = select(
     token.c.id,
@@ -80,7 +80,7 @@ _token = select(
 
 async def caller_of(session: ReadSession, digest: str, now: datetime) -> Caller | None:
     """Give the caller whose valid token has this digest; one statement."""
-    row = await session.first(_caller, {"digest": digest})
+    row = await session.row(_prepared_caller, {"digest": digest})
     if row is None:
         return None
     token_id, scope, expires, user_id, username, role, disabled, projects = row

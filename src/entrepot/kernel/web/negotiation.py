@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from entrepot.kernel.errors import NotAcceptable, NotFound
 
@@ -20,6 +21,8 @@ QUALITY = re.compile(r"0?\.[0-9]{1,3}|0|0\.|1(?:\.0{0,3})?")
 SPLIT = re.compile(r'(?:[^,"]++|"(?:[^"\\]|\\.)*+(?:"|\\?\Z))++', re.DOTALL)
 LONGEST = 4096
 """Characters of an Accept or Accept-Encoding header that are looked at."""
+USUAL = 256
+"""Characters of an Accept header up to which what it came to is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,17 @@ def choose(accept: str | None, offered: Sequence[str]) -> str | None:
     Each type has the quality of the most specific range that names it; of equals the first wins;
     None if none is acceptable. No header, and one with nothing readable in it, accept anything.
     """
+    if accept and len(accept) > USUAL:
+        return _choose(accept, offered)
+    return _usual_choice(accept, tuple(offered))
+
+
+@lru_cache(maxsize=256)
+def _usual_choice(accept: str | None, offered: tuple[str, ...]) -> str | None:
+    return _choose(accept, offered)
+
+
+def _choose(accept: str | None, offered: Sequence[str]) -> str | None:
     ranges = _parse(accept) if accept else []
     if not ranges:
         return offered[0] if offered else None

@@ -44,7 +44,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_archive_frame_date",
         "archive_frame",
-        [sa.literal_column("observation_date DESC"), sa.literal_column("id DESC")],
+        [
+            sa.literal_column("observation_date DESC"),
+            sa.literal_column("id DESC"),
+            "public_date",
+            "proposal_id",
+            "has_version",
+        ],
         unique=False,
     )
     op.create_index(
@@ -77,7 +83,14 @@ def upgrade() -> None:
     op.create_index(
         "ix_archive_frame_site",
         "archive_frame",
-        ["site_id", sa.literal_column("observation_date DESC"), sa.literal_column("id DESC")],
+        [
+            "site_id",
+            sa.literal_column("observation_date DESC"),
+            sa.literal_column("id DESC"),
+            "public_date",
+            "proposal_id",
+            "has_version",
+        ],
         unique=False,
     )
     op.create_index("ix_archive_frame_submitter", "archive_frame", ["submitter"], unique=False)

@@ -58,6 +58,9 @@ ISO_DAY = r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}"
 ISO_MOMENT = rf"{ISO_DAY}(?:[T ].+)?"
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
 class Json(str):
     """Text that is JSON already."""
 
@@ -96,7 +99,7 @@ def dumps(value: object) -> str:
         return f'"{moment(value)}"'
     if isinstance(value, date):
         return f'"{value.isoformat()}"'
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _encode(value)
 
 
 def render_object(members: Mapping[str, object]) -> Json:

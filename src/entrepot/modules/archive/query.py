@@ -200,8 +200,9 @@ def read_query(params: QueryParams, settings: ArchiveSettings) -> FrameQuery:
     conditions: list[Condition] = []
     # An unfiltered answer to a search by position would look like a filtered one.
     wrong: dict[str, object] = {name: [NO_SKY] for name in SKY if params.get(name, "").strip()}
-    for name, one in FILTERS.items():
-        text = params.get(name, "")
+    present = params.keys()
+    for name in [name for name in FILTERS if name in present]:
+        one, text = FILTERS[name], params[name]
         if text.strip() == "":
             continue
         try:

@@ -61,8 +61,10 @@ frame = Table(
 """One exposure or product; a row with only a basename is a placeholder that another frame names."""
 
 _newest = (frame.c.observation_date.desc(), frame.c.id.desc())
-Index("ix_archive_frame_date", *_newest)
-Index("ix_archive_frame_site", frame.c.site_id, *_newest)
+# Who sees few of the newest frames passes over the others within these two indexes.
+_sight = (frame.c.public_date, frame.c.proposal_id, frame.c.has_version)
+Index("ix_archive_frame_date", *_newest, *_sight)
+Index("ix_archive_frame_site", frame.c.site_id, *_newest, *_sight)
 Index("ix_archive_frame_instrument", frame.c.instrument_id, *_newest)
 Index("ix_archive_frame_telescope", frame.c.telescope_id, *_newest)
 Index("ix_archive_frame_proposal", frame.c.proposal_id, *_newest)

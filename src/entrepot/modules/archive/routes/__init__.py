@@ -9,6 +9,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from entrepot.kernel.context import VisitRoute
 from entrepot.kernel.errors import NotFound
 from entrepot.modules.archive.routes import accounts, frames, holdings
 
@@ -38,10 +39,10 @@ class RowConvertor(Convertor[int]):
         return str(value)
 
 
-def router() -> APIRouter:
-    """Make the routes; each that ends in a slash also answers without it, by a redirect."""
+def router(prefix: str) -> APIRouter:
+    """Make the routes below ``prefix``; each that ends in a slash also answers without it, by a redirect."""
     register_url_convertor("row", RowConvertor())
-    routes = APIRouter()
+    routes = APIRouter(prefix=prefix, route_class=VisitRoute)
     for part in (frames, holdings, accounts):
         part.add_routes(routes)
     for path in ITEMS:
@@ -49,7 +50,7 @@ def router() -> APIRouter:
             routes.add_api_route(path + ending, _not_found, methods=READ, include_in_schema=False)
     for route in list(routes.routes):
         path = getattr(route, "path", "")
-        if path.endswith("/") and len(path) > 1:
+        if path.endswith("/") and len(path) > len(prefix) + 1:
             routes.add_route(path[:-1], _to_slash, methods=EVERY_METHOD, include_in_schema=False)
     routes.add_api_route("", _to_slash, methods=READ, include_in_schema=False)
     return routes

@@ -8,11 +8,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BindParameter, String, bindparam, insert, literal, select, union_all, update
+from sqlalchemy import String, literal, literal_column, select, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
-from entrepot.kernel.db import AnyRow, WriteSession, next_id
+from entrepot.kernel.db import AnyRow, Prepared, WriteSession, named, next_id
 from entrepot.modules.archive.folding import fold
 from entrepot.modules.archive.models import Frame, NewVersion, PostedThumbnail, Thumbnail, Version
 from entrepot.modules.archive.store.search import (
@@ -45,31 +45,35 @@ def _part(kind: str, number: Any, name: Any) -> Any:
     return select(literal(kind, String()).label("kind"), number.label("number"), name.label("name"))
 
 
-@lru_cache(maxsize=8)
-def _known(versions: int) -> TypedReturnsRows[*tuple[Any, ...]]:
+@lru_cache(maxsize=64)
+def _known(names: int, versions: int) -> Prepared[*tuple[Any, ...]]:
     nothing = literal("", String())
-    names: BindParameter[Any] = bindparam("names", expanding=True)
+    wanted = [named(f"name_{place}", String()) for place in range(names)]
     parts = [
-        _part("frame", frame.c.id, frame.c.basename).where(frame.c.basename.in_(names)),
+        _part("frame", frame.c.id, frame.c.basename).where(frame.c.basename.in_(wanted)),
         _part("next frame", next_id(frame.c.id), nothing),
     ]
     for ahead in range(versions):
-        key, md5 = bindparam(f"key_{ahead}", type_=String()), bindparam(f"md5_{ahead}", type_=String())
+        key, md5 = named(f"key_{ahead}", String()), named(f"md5_{ahead}", String())
         parts += [
             _part("key", version.c.id, version.c.key).where(version.c.key == key),
             _part("md5", version.c.id, version.c.md5).where(version.c.md5 == md5),
             _part("next version", next_id(version.c.id, ahead), nothing),
         ]
-    return union_all(*parts)
+    statement: TypedReturnsRows[*tuple[Any, ...]] = union_all(*parts)
+    return Prepared(lambda _: statement)
 
 
 async def known(session: WriteSession, basenames: Sequence[str], versions: Sequence[NewVersion]) -> Known:
     """Look up, in one statement, what a post meets in the catalogue."""
     found = Known()
-    values: dict[str, object] = {"names": list(basenames)}
+    # The last name is repeated up to a power of two, so that there are few statements.
+    most = 1 << (len(basenames) - 1).bit_length()
+    names = [*basenames, *(basenames[-1] for _ in range(most - len(basenames)))]
+    values: dict[str, object] = {f"name_{place}": name for place, name in enumerate(names)}
     for ahead, new in enumerate(versions):
         values |= {f"key_{ahead}": new.key, f"md5_{ahead}": new.md5}
-    for kind, number, name in await session.all(_known(len(versions)), values):
+    for kind, number, name in await session.rows(_known(len(names), len(versions)), values):
         if kind == "frame":
             found.frames[name] = number
         elif kind == "key":
@@ -119,11 +123,32 @@ async def insert_placeholders(
     return {row[0]: row[1] for row in made}
 
 
+def _insert(dialect: str, table: Any) -> Any:
+    """Give an INSERT of one row, each column's value under its name."""
+    maker: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return maker(table).values({column.name: named(column.name, column.type) for column in table.c})
+
+
+_new_frame: Prepared[int] = Prepared(
+    lambda dialect: _insert(dialect, frame).on_conflict_do_nothing().returning(frame.c.id)
+)
+_new_version: Prepared[int] = Prepared(lambda dialect: _insert(dialect, version).returning(version.c.id))
+_new_document: Prepared[int] = Prepared(
+    lambda dialect: (
+        _insert(dialect, document)
+        .on_conflict_do_update(
+            index_elements=["frame_id"],
+            set_={name: literal_column(f"excluded.{name}") for name in ("document", "headers")},
+        )
+        .returning(document.c.frame_id)
+    )
+)
+
+
 async def insert_frame(session: WriteSession, new: Frame, now: datetime) -> bool:
     """Insert a frame under the id it brings; False when its basename was taken meanwhile."""
     values = _columns(new, now) | {"created": now}
-    result = await session.execute(_insert_new(session, frame), values)
-    return result.rowcount == 1
+    return await session.row(_new_frame, values) is not None
 
 
 async def update_frame(session: WriteSession, changed: Frame, now: datetime) -> bool:
@@ -147,22 +172,18 @@ async def read_frame(session: WriteSession, frame_id: int) -> Frame | None:
 
 async def add_versions(session: WriteSession, versions: Sequence[Version]) -> None:
     """Insert versions under the ids they bring; raises Duplicate for a key or sum that is taken."""
-    await session.execute(insert(version), [_version_values(one) for one in versions])
+    for one in versions:
+        await session.rows(_new_version, _version_values(one))
 
 
 def _version_values(one: Version) -> dict[str, object]:
-    return {column.name: getattr(one, column.name) for column in VERSION_COLUMNS}
+    values: dict[str, object] = {column.name: getattr(one, column.name) for column in VERSION_COLUMNS}
+    return {**values, "lease": None}
 
 
 async def save_document(session: WriteSession, frame_id: int, text: str, headers: str) -> None:
     """Write a frame's document and headers."""
-    maker: Any = postgresql.insert if session.dialect == "postgresql" else sqlite.insert
-    statement = maker(document)
-    statement = statement.on_conflict_do_update(
-        index_elements=["frame_id"],
-        set_={"document": statement.excluded.document, "headers": statement.excluded.headers},
-    )
-    await session.execute(statement, {"frame_id": frame_id, "document": text, "headers": headers})
+    await session.rows(_new_document, {"frame_id": frame_id, "document": text, "headers": headers})
 
 
 async def add_relations(session: WriteSession, frame_id: int, others: Iterable[int]) -> None:

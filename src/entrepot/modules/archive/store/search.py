@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
-    String,
-    and_,
-    cast,
-    false,
     func,
-    literal,
-    or_,
     select,
     true,
-    tuple_,
 )  # fmt: skip
 
-from entrepot.kernel.db import AnyRow, AnySelect, Double, ReadSession
+from entrepot.kernel.db import AnyRow, AnySelect, ReadSession
 from entrepot.modules.archive.models import (
-    Condition,
     FileState,
     Frame,
     FrameQuery,
@@ -30,6 +20,14 @@ from entrepot.modules.archive.models import (
     Sight,
     Thumbnail,
     Version,
+)  # fmt: skip
+from entrepot.modules.archive.store.shapes import (
+    count_statement,
+    detail_statement,
+    page_statement,
+    shape_of,
+    values_of,
+    visible,
 )  # fmt: skip
 from entrepot.modules.archive.tables import document, frame, relation, thumbnail, version
 
@@ -54,113 +52,7 @@ THUMBNAIL_COLUMNS = (
 )  # fmt: skip
 
 
-def visible(sight: Sight, table: Any = frame) -> ColumnElement[bool]:
-    """Tell which frames a caller may see: the one rule, asked by every door (contract §3.4)."""
-    dated = table.c.observation_date.is_not(None)
-    if sight.everything:
-        return dated
-    public = table.c.public_date < sight.now
-    if not sight.projects:
-        return and_(dated, public)
-    return and_(dated, or_(public, table.c.proposal_id.in_(sorted(sight.projects))))
-
-
-def _is_empty(column: ColumnElement[Any], _: object) -> ColumnElement[bool]:
-    return column == ""
-
-
-OPERATORS: Mapping[str, Callable[[ColumnElement[Any], Any], ColumnElement[bool]]] = {
-    "eq": lambda column, value: column == value,
-    "ge": lambda column, value: column >= value,
-    "le": lambda column, value: column <= value,
-    "has": lambda column, value: column.contains(value, autoescape=True),
-    "in": lambda column, value: column.in_(value),
-    "not in": lambda column, value: column.not_in(value),
-    "is empty": _is_empty,
-}
-
-
-def _holds(condition: Condition) -> ColumnElement[bool]:
-    return OPERATORS[condition.operator](frame.c[condition.column], condition.value)
-
-
-def _public(query: FrameQuery, sight: Sight) -> Iterable[ColumnElement[bool]]:
-    if query.public is not False:
-        return
-    if sight.everything or not sight.projects:
-        yield or_(frame.c.public_date.is_(None), frame.c.public_date >= sight.now)
-    else:
-        yield frame.c.proposal_id.in_(sorted(sight.projects))
-
-
-def _matching(query: FrameQuery, sight: Sight, *, listed: bool) -> ColumnElement[bool]:
-    if query.nothing:
-        return false()
-    return and_(
-        visible(sight),
-        *((frame.c.has_version.is_(true()),) if listed else ()),
-        *(_holds(condition) for condition in query.conditions),
-        *_public(query, sight),
-    )
-
-
-def _sort_key(name: str) -> ColumnElement[Any]:
-    """Give what a column is sorted by; no value sorts as the largest, as PostgreSQL has it."""
-    column = frame.c[name]
-    return func.coalesce(column, literal(math.inf, Double)) if name == "exposure_time" else column
-
-
-def _behind(query: FrameQuery, keys: Sequence[tuple[ColumnElement[Any], bool]]) -> ColumnElement[bool]:
-    """Tell which rows come after the row ``query.after`` in the order ``keys``."""
-    values = [literal(value, key.type) for (key, _), value in zip(keys, query.after or (), strict=True)]
-    directions = {down for _, down in keys}
-    if len(directions) == 1:
-        here, there = tuple_(*(key for key, _ in keys)), tuple_(*values)
-        return here < there if directions.pop() else here > there
-    alternatives: list[ColumnElement[bool]] = []
-    for position, ((key, down), value) in enumerate(zip(keys, values, strict=True)):
-        same = [earlier == reached for (earlier, _), reached in zip(keys[:position], values, strict=False)]
-        alternatives.append(and_(*same, key < value if down else key > value))
-    return or_(*alternatives)
-
-
-def _page(query: FrameQuery, sight: Sight) -> AnySelect:
-    keys = [(_sort_key(name), down != query.backwards) for name, down in query.order]
-    keys.append((frame.c.id, keys[-1][1]))
-    matching = select(
-        frame.c.id, *(key.label(f"sort_{number}") for number, (key, _) in enumerate(keys[:-1]))
-    ).where(_matching(query, sight, listed=True))
-    if query.after is not None:
-        matching = matching.where(_behind(query, keys))
-    matching = matching.order_by(*(key.desc() if down else key.asc() for key, down in keys))
-    page = matching.limit(query.limit + 1).offset(query.offset or None).subquery("page")
-    sorts = [column for column in page.c if column.name != "id"]
-    ways = [down for _, down in keys]
-    return (
-        select(page.c.id, document.c.document, _related(sight, page.c.id), *sorts)
-        .select_from(page.join(document, document.c.frame_id == page.c.id))
-        .order_by(
-            *(
-                column.desc() if down else column.asc()
-                for column, down in zip((*sorts, page.c.id), ways, strict=True)
-            )
-        )
-    )
-
-
-def _related(sight: Sight, frame_id: ColumnElement[int]) -> ColumnElement[str]:
-    """Give the ids of related frames that the caller may see, as text between commas."""
-    other = frame.alias("other")
-    return (
-        select(func.aggregate_strings(cast(relation.c.related_id, String), ","))
-        .select_from(relation.join(other, other.c.id == relation.c.related_id))
-        .where(relation.c.frame_id == frame_id, visible(sight, other))
-        .scalar_subquery()
-        .label("related")
-    )
-
-
-def _listed(row: AnyRow) -> ListedFrame:
+def _listed(row: Sequence[Any]) -> ListedFrame:
     return ListedFrame(row[0], row[1], _sorted_ids(row[2]), tuple(row[3:]))
 
 
@@ -172,17 +64,14 @@ def _sorted_ids(text: str | None) -> str:
 
 async def list_frames(session: ReadSession, query: FrameQuery, sight: Sight) -> list[ListedFrame]:
     """Give a page of frames with one more row than the limit, where there is one."""
-    return [_listed(row) for row in await session.all(_page(query, sight))]
+    statement = page_statement(shape_of(query, sight))
+    return [_listed(row) for row in await session.rows(statement, values_of(query, sight))]
 
 
 async def detail(session: ReadSession, frame_id: int, query: FrameQuery, sight: Sight) -> ListedFrame | None:
     """Give one frame, if the caller may see it and the conditions hold for it."""
-    statement = (
-        select(frame.c.id, document.c.document, _related(sight, frame.c.id))
-        .select_from(frame.join(document, document.c.frame_id == frame.c.id))
-        .where(frame.c.id == frame_id, _matching(query, sight, listed=False))
-    )
-    row = await session.first(statement)
+    statement = detail_statement(shape_of(query, sight))
+    row = await session.row(statement, values_of(query, sight) | {"frame": frame_id})
     return _listed(row) if row else None
 
 
@@ -190,10 +79,8 @@ async def count(
     session: ReadSession, query: FrameQuery, sight: Sight, *, most: int | None, seconds: float
 ) -> int | None:
     """Count the frames that a search finds, up to ``most``; None when it takes longer than ``seconds``."""
-    found = select(literal(1)).select_from(frame).where(_matching(query, sight, listed=True))
-    if most is not None:
-        found = found.limit(most)
-    return await session.scalar_within(select(func.count()).select_from(found.subquery()), seconds)
+    statement = count_statement(shape_of(query, sight), bounded=most is not None)
+    return await session.value_within(statement, values_of(query, sight) | {"most_counted": most}, seconds)
 
 
 async def headers_of(session: ReadSession, frame_id: int, sight: Sight) -> str | None:
