@@ -9,8 +9,8 @@ import pytest_asyncio
 
 from tests.modules.archive.door import FRAMES, NOBODY, THUMBNAILS, VERSIONS, Door
 from tests.modules.archive.frames import posted, version
-from tests.modules.archive.wire import Statements, trace_sqlite, traced_postgresql
-from tests.services.house import House
+from tests.modules.archive.wire import Statements, traced_postgresql, traced_sqlite
+from tests.services.house import House, OpenHouse
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,18 +35,22 @@ async def traced(door: Door, shared_house: House, statements: Statements) -> Asy
             assert (await door.post(THUMBNAILS, body)).status_code == 201
     async with AsyncExitStack() as stack:
         url = shared_house.environ.get("ENTREPOT_DATABASE_URL")
-        more: dict[str, str] = {}
-        if url is not None:
-            more["ENTREPOT_DATABASE_URL"] = await stack.enter_async_context(
-                traced_postgresql(url, statements)
-            )
-        second = await stack.enter_async_context(shared_house.open(**more))
         if url is None:
-            trace_sqlite(second.context.database, statements)
-        second.tokens |= door.house.tokens
-        await Door(second).file("counted-first")  # connections ask who the server is when they are new
-        await Door(second).page()
-        yield Door(second)
+            with traced_sqlite(statements):
+                second = await _second(door, await stack.enter_async_context(shared_house.open()))
+            yield second
+            return
+        way = await stack.enter_async_context(traced_postgresql(url, statements))
+        opened = await stack.enter_async_context(shared_house.open(ENTREPOT_DATABASE_URL=way))
+        yield await _second(door, opened)
+
+
+async def _second(first: Door, opened: OpenHouse) -> Door:
+    """Give the door of a second server whose connections stand: new ones ask who the database is."""
+    opened.tokens |= first.house.tokens
+    await Door(opened).file("counted-first", version_set=[])  # which wakes no job
+    await Door(opened).page()
+    return Door(opened)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -111,6 +115,8 @@ async def test_posting_a_frame_takes_at_most_eight(traced: Door, statements: Sta
     async with statements.at_most(8):
         answer = await traced.post(FRAMES, posted("counted-post"))
     assert answer.status_code == 201
+    assert any(statement.startswith("BEGIN") for statement in statements)
+    assert statements[-1].startswith("COMMIT")
     many = [f"counted-{number}" for number in range(60)]
     async with statements.at_most(9):
         answer = await traced.post(FRAMES, posted("counted-related", related_frame_filenames=many))

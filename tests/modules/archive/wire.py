@@ -3,14 +3,13 @@
 import asyncio
 import struct
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
-
-from entrepot.kernel.db import Database
+from sqlalchemy.pool import Pool
 
 SETTLE = 0.005
 """Seconds for what a call leaves behind it, such as the end of a transaction."""
@@ -33,16 +32,18 @@ class Statements(list[str]):
         assert len(self) <= most, (what, *self)
 
 
-def trace_sqlite(database: Database, statements: Statements) -> None:
-    """Write down what the connections of a database execute, from now on."""
+@contextmanager
+def traced_sqlite(statements: Statements) -> Iterator[None]:
+    """Write down what the connections execute that are made inside, for as long as they live."""
 
-    def attach(connection: Any, record: Any, _: object) -> None:
-        if not record.info.get("traced"):
-            record.info["traced"] = True
-            connection.run_async(lambda driver: driver.set_trace_callback(statements.add))
+    def attach(connection: Any, _: object) -> None:
+        connection.run_async(lambda driver: driver.set_trace_callback(statements.add))
 
-    for engine in (database.reader, database.writer):
-        event.listen(engine.sync_engine, "checkout", attach)
+    event.listen(Pool, "connect", attach)
+    try:
+        yield
+    finally:
+        event.remove(Pool, "connect", attach)
 
 
 @asynccontextmanager
