@@ -11,13 +11,14 @@ from decimal import Decimal, InvalidOperation
 from starlette.datastructures import QueryParams
 
 from entrepot.kernel.errors import InvalidInput
+from entrepot.kernel.paging import read_limit, read_offset
 from entrepot.modules.archive.documents import read_day, read_moment
 from entrepot.modules.archive.folding import fold
 from entrepot.modules.archive.models import Condition, FrameQuery, Operator
 from entrepot.modules.archive.posted import shown
 from entrepot.modules.archive.settings import ArchiveSettings
 
-__all__ = ["FILTERS", "page_limit", "page_offset", "read_query", "read_thumbnail_query", "read_version_query"]
+__all__ = ["FILTERS", "page_limit", "read_query", "read_thumbnail_query", "read_version_query"]
 
 NOTHING = object()
 """A value that no row has."""
@@ -224,7 +225,7 @@ def read_query(params: QueryParams, settings: ArchiveSettings) -> FrameQuery:
         public=BOOLEANS.get(params.get("public", "")),
         order=_order(params.get("ordering", "")),
         limit=page_limit(params.get("limit", ""), settings),
-        offset=page_offset(params.get("offset", "")),
+        offset=read_offset(params.get("offset", "")),
     )
 
 
@@ -290,23 +291,5 @@ THUMBNAIL_FILTERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
 
 
 def page_limit(text: str, settings: ArchiveSettings) -> int:
-    """Read a page size: too large is cut, and what isn't one means the default."""
-    value = _count(text)
-    return min(value, settings.page_max) if value else settings.page_default
-
-
-def page_offset(text: str) -> int:
-    """Read an offset; what isn't one means the start."""
-    return _count(text)
-
-
-def _count(text: str) -> int:
-    digits = text.strip()
-    if not (digits.isascii() and digits.isdigit()):
-        return 0
-    return min(int(digits[-MOST_DIGITS:]), FARTHEST) if len(digits.lstrip("0")) <= MOST_DIGITS else FARTHEST
-
-
-MOST_DIGITS = 19
-FARTHEST = 2**62
-"""Behind the end of any list, and with a page added still a number of the databases."""
+    """Read a page size by the archive's settings."""
+    return read_limit(text, default=settings.page_default, most=settings.page_max)

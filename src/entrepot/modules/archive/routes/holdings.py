@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse
 
 from entrepot.kernel.context import Visit
 from entrepot.kernel.identity import Scope
+from entrepot.kernel.paging import read_offset
 from entrepot.kernel.web.files import file_response
 from entrepot.modules.archive import schemas
 from entrepot.modules.archive.answers import (
@@ -34,7 +35,6 @@ from entrepot.modules.archive.paging import offset_envelope
 from entrepot.modules.archive.posted import read_thumbnail
 from entrepot.modules.archive.query import (
     page_limit,
-    page_offset,
     read_thumbnail_query,
     read_version_query,
 )  # fmt: skip
@@ -118,7 +118,7 @@ async def list_versions(visit: Visit) -> Response:
     """List all versions, newest first, for staff; the count is exact."""
     form = form_of(visit)
     params, settings = visit.request.query_params, settings_of(visit)
-    limit, offset = page_limit(params.get("limit", ""), settings), page_offset(params.get("offset", ""))
+    limit, offset = page_limit(params.get("limit", ""), settings), read_offset(params.get("offset", ""))
     md5 = read_version_query(params)
     async with visit.reading() as (caller, session):
         caller.require(Scope.READ, staff=True)
@@ -145,7 +145,7 @@ async def list_thumbnails(visit: Visit) -> Response:
     form = form_of(visit)
     params, settings = visit.request.query_params, settings_of(visit)
     conditions = read_thumbnail_query(params, settings)
-    limit, offset = page_limit(params.get("limit", ""), settings), page_offset(params.get("offset", ""))
+    limit, offset = page_limit(params.get("limit", ""), settings), read_offset(params.get("offset", ""))
     async with visit.reading() as (caller, session):
         rows, count = await search.find_thumbnails(session, caller, conditions, limit, offset)
     base = archive_base(visit)
