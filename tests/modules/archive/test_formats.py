@@ -89,6 +89,7 @@ async def test_an_unknown_format_is_404_and_an_accept_that_fits_nothing_406(door
 
 CHOSEN = [
     (None, "json"), ("*/*", "json"), ("application/json", "json"), ("application/*", "json"),
+    ("application/json; indent=4", "json"),
     ("text/html", "html"), ("text/*", "html"), (HTML["Accept"], "html"),
     ("text/html;q=0.5, application/json", "json"),
     ("text/html, application/json;q=0.9", "html"), ("*/*;q=0.1, text/html", "html"), ("nonsense", "json"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 
 from starlette.responses import Response
@@ -22,6 +23,8 @@ __all__ = [
 
 PREFIX = "/archive"
 FORMS: Mapping[str, str] = {"json": "application/json", "api": "text/html"}
+INDENT = re.compile(r";\s{0,9}indent=[0-9]+")
+"""What clients of the reference may add to a media type, to have JSON laid out; it is compact all the same."""
 OWN_COPY = "private, no-cache"
 """Cache-Control of what depends on the caller: kept by the caller alone, and asked for again."""
 NO_STORE = "private, no-store"
@@ -48,7 +51,8 @@ def form_of(visit: RequestContext) -> str:
         wanted = "json"
     if wanted is not None and wanted not in FORMS:
         raise NotFound("Not found.")
-    return negotiate(visit.request.headers.get("accept"), FORMS, wanted=wanted)
+    accept = visit.request.headers.get("accept")
+    return negotiate(accept and INDENT.sub("", accept), FORMS, wanted=wanted)
 
 
 async def render(
