@@ -24,7 +24,7 @@ __all__ = [
 PREFIX = "/archive"
 FORMS: Mapping[str, str] = {"json": "application/json", "api": "text/html"}
 INDENT = re.compile(r";\s{0,9}indent=[0-9]+")
-"""What clients of the reference may add to a media type, to have JSON laid out; it is compact all the same."""
+"""What clients of the reference may add to a media type; our JSON is compact all the same."""
 OWN_COPY = "private, no-cache"
 """Cache-Control of what depends on the caller: kept by the caller alone, and asked for again."""
 NO_STORE = "private, no-store"
