@@ -7,6 +7,7 @@ it takes four trips to the connection's thread where the driver needs one.
 from __future__ import annotations
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -48,7 +49,7 @@ class _Asyncpg(Protocol):
 _asyncpg = cast("_Asyncpg", import_module("asyncpg"))
 
 
-class Driver:
+class Driver(ABC):
     """A connection of a driver, as far as statements and transactions need it."""
 
     errors: ClassVar[Errors]
@@ -60,21 +61,21 @@ class Driver:
         """Whether the connection is of no more use."""
         return False
 
+    @abstractmethod
     async def fetch(self, text: str, values: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Run a statement and give all its rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def begin(self) -> None:
         """Begin a transaction that writes."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def commit(self) -> None:
         """Commit it."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def rollback(self) -> None:
         """Roll it back, if there is one."""
-        raise NotImplementedError
 
 
 class SqliteDriver(Driver):
