@@ -106,6 +106,9 @@ class _Reader:
         except (EOFError, OSError) as error:
             await self._kill()
             raise Unavailable("The process that reads files doesn't start.") from error
+        except asyncio.CancelledError:  # its answer is still to come, so it's of no use to anybody
+            await self._kill()
+            raise
         return process
 
     async def leave(self) -> None:
