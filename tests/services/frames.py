@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-import pytest
+from tests.services.missing import missing
 
 
 def frames_folder() -> Path:
@@ -12,7 +12,5 @@ def frames_folder() -> Path:
     folder = Path(os.environ.get("ENTREPOT_TEST_FRAMES") or default)
     if not any(folder.glob("*.fits*")):
         reason = f"no FITS files in {folder}: set ENTREPOT_TEST_FRAMES to the folder of real frames"
-        if os.environ.get("ENTREPOT_TEST_REQUIRE") == "all":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing(reason)
     return folder

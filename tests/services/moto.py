@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import importlib.util
-import os
 import socket
 import subprocess
 import sys
@@ -11,6 +10,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
+from tests.services.missing import missing
 
 LIMIT = 60.0
 ATTEMPTS = 3
@@ -22,7 +23,7 @@ def running_moto() -> Iterator[str]:
     Without moto the test is skipped, or fails where ENTREPOT_TEST_REQUIRE is ``all``.
     """
     if importlib.util.find_spec("moto") is None:
-        _missing("moto isn't installed: pip install 'moto[server]'")
+        missing("moto isn't installed: pip install 'moto[server]'")
     server, port = _start()
     try:
         yield f"http://127.0.0.1:{port}"
@@ -65,9 +66,3 @@ def _answers(server: subprocess.Popen[bytes], port: int) -> bool:
             except OSError:
                 time.sleep(0.1)
     return False
-
-
-def _missing(reason: str) -> None:
-    if os.environ.get("ENTREPOT_TEST_REQUIRE") == "all":
-        pytest.fail(reason)
-    pytest.skip(reason)

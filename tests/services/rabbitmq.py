@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import aio_pika
-import pytest
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelNotFoundEntity
+
+from tests.services.missing import missing
 
 DEFAULT_URL = "amqp://guest:guest@127.0.0.1:5672/"
 LIMIT = 5.0
@@ -64,17 +65,10 @@ async def fresh_queues() -> AsyncIterator[Queues]:
     try:
         connection = await aio_pika.connect(url, timeout=LIMIT)
     except CONNECTION_EXCEPTIONS as error:
-        _missing(f"RabbitMQ at {urlsplit(url).hostname} doesn't answer: {error!r}")
-        raise
+        missing(f"RabbitMQ at {urlsplit(url).hostname} doesn't answer: {error!r}")
     await connection.close()
     queues = Queues(url, prefix)
     try:
         yield queues
     finally:
         await queues.delete()
-
-
-def _missing(reason: str) -> None:
-    if os.environ.get("ENTREPOT_TEST_REQUIRE") == "all":
-        pytest.fail(reason)
-    pytest.skip(reason)
