@@ -28,8 +28,14 @@ from turns import WARM_UP, measure
 T = TypeVar("T")
 
 KINDS = ("sqlite", "postgresql")
-OPERATIONS = ("list", "detail", "post", "download")
-BOUNDS = {"list": Bound(2.0, 4), "detail": Bound(2.0), "post": Bound(2.5, 8)}
+OPERATIONS = ("list", "detail", "point", "cone", "crowd", "post", "download")
+BOUNDS = {
+    "list": Bound(2.0, 4),
+    "detail": Bound(2.0),
+    "point": Bound(2.0),
+    "cone": Bound(2.0),
+    "post": Bound(2.5, 8),
+}
 """What the project promises; an operation without a bound is there for information."""
 FULL, QUICK = 300, 100
 """Turns in which an operation is measured."""
@@ -54,7 +60,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--frames", type=int, default=None, help="how many frames (1,000,000; quick: 20,000)")
     parser.add_argument("--database", choices=(*KINDS, "both"), default="both")
-    parser.add_argument("--only", type=_names, default=OPERATIONS, help="some of list,detail,post,download")
+    parser.add_argument("--only", type=_names, default=OPERATIONS, help=f"some of {','.join(OPERATIONS)}")
     parser.add_argument("--keep", action="store_true", help="keep the frames for the next run (./bench-data)")
     parser.add_argument("--quick", action="store_true", help="a small trial, whose figures prove nothing")
     chosen = parser.parse_args()
@@ -117,10 +123,15 @@ async def _prepared(
 
 
 async def _operations(maker: Maker, name: str, turns: int) -> list[Operation]:
-    if name == "list":
-        return [await maker.lists()]
-    if name == "detail":
-        return [await maker.details()]
+    makers = {
+        "list": maker.lists,
+        "detail": maker.details,
+        "point": maker.points,
+        "cone": maker.cones,
+        "crowd": maker.crowds,
+    }
+    if name in makers:
+        return [await makers[name]()]
     if name == "post":
         return [await maker.posts(WARM_UP + turns, related=related) for related in (False, True)]
     return []

@@ -2,7 +2,7 @@
 
 import random
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from sky_survey import PROPOSALS, SITES, Survey, posted_body
 LISTS = 24
 LIST_SPAN = timedelta(days=7)
 LIST_LIMIT = 100
+PLACES = 60
 DETAILS = 200
 MEMBER_OF = PROPOSALS[::8]
 RELATED = 2
@@ -114,6 +115,34 @@ class Maker:
         }
         return Call("GET", f"/archive/frames/?{urlencode(query)}", self._people.reader)
 
+    async def points(self) -> Operation:
+        """Make searches for what covers a point, each with a full page of 100."""
+        return await self._places("point", lambda ra, dec: {"covers": f"POINT({ra} {dec})"})
+
+    async def cones(self) -> Operation:
+        """Make cone searches, each with a full page of 100."""
+        return await self._places("cone", lambda ra, dec: {"position": f"{ra},{dec}", "radius": "0.05"})
+
+    async def crowds(self) -> Operation:
+        """Make searches for what covers a point of the field that a tenth of all frames show."""
+        ra, dec = self._survey.fields[0]
+        shifts = [(step % 5 - 2) / 100 for step in range(PLACES)]
+        calls = [_place({"covers": f"POINT({ra} {dec + shift})"}, self._people.operator) for shift in shifts]
+        return Operation("crowd", calls, [(await self._captured(call))[0] for call in calls])
+
+    async def _places(self, name: str, query: Callable[[float, float], Mapping[str, str]]) -> Operation:
+        calls: list[Call] = []
+        traces: list[Trace] = []
+        for ra, dec in self._survey.fields[1:]:
+            call = _place(query(round(ra, 6), round(dec, 6)), self._people.operator)
+            trace, answer = await self._captured(call)
+            if len(answer["results"]) == LIST_LIMIT:
+                calls.append(call)
+                traces.append(trace)
+            if len(calls) == PLACES:
+                break
+        return Operation(name, calls, traces)
+
     async def details(self) -> Operation:
         """Make details of frames that the reader may see, from all over the catalogue."""
         numbers = self._chance.sample(
@@ -161,6 +190,10 @@ class Maker:
         return await self._service.trace(
             call.method, call.target, call.headers, call.body, status=call.status
         )
+
+
+def _place(query: Mapping[str, str], who: Mapping[str, str]) -> Call:
+    return Call("GET", f"/archive/frames/?{urlencode({**query, 'limit': str(LIST_LIMIT)})}", who)
 
 
 async def delete_frames(database: Database, basenames: Sequence[str]) -> None:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from entrepot.lib.sky import Footprint, cover
 from entrepot.modules.archive.documents import dumps, render_document
 from entrepot.modules.archive.models import FileState, Frame, Version
 from entrepot.modules.archive.service.filing import shared_path
+from entrepot.modules.archive.store.sky import sky_columns
 
 FRAMES_A_NIGHT = 1000
 EXPOSURE_GAP = timedelta(days=1) / FRAMES_A_NIGHT
@@ -19,6 +21,9 @@ EMBARGO = timedelta(days=365)
 EXTENSION = ".fits.fz"
 RELATED_SHARE = 0.1
 SECOND_VERSION_SHARE = 0.03
+VISITS = 160
+"""Frames of an ordinary field, calibrations included."""
+CROWD_SHARE = 0.1
 
 SITES = ("bpl", "coj", "cpt", "elp", "lsc", "ogg", "tfn")
 TELESCOPES = ("0m4a", "0m4b", "1m0a", "1m0b", "2m0a")
@@ -66,6 +71,8 @@ class Survey:
         self.first = last - frames * EXPOSURE_GAP
         self.last = last
         self._chance = random.Random(20_250_304)
+        self.fields = [_position(self._chance) for _ in range(max(1, frames // VISITS))]
+        """Where frames point to, RA and Dec in degrees; the first field gets a tenth of all frames."""
         self._version_id = 0
 
     def batches(self, size: int) -> Iterator[Batch]:
@@ -96,6 +103,8 @@ class Survey:
         calibration = kind in CALIBRATIONS
         instrument = f"{'sq' if telescope[0] == '0' else 'fa'}{TELESCOPES.index(telescope):02d}"
         level = 0 if calibration else chance.choice((0, 91))
+        field = self.fields[0] if chance.random() < CROWD_SHARE else chance.choice(self.fields)
+        footprint = None if calibration else _footprint(field, chance)
         proposal = "calibrate" if calibration else chance.choices(PROPOSALS, PROPOSAL_WEIGHTS)[0]
         return Frame(
             id=number,
@@ -115,7 +124,8 @@ class Survey:
             observation_id=100_000 + number // 5,
             request_id=200_000 + number // 5,
             submitter=f"observer{number % 97}",
-            area=None if calibration else _footprint(chance),
+            area=footprint and dumps(footprint.geojson()),
+            cover=footprint and cover(footprint),
         )
 
     def _with_versions(self, frame: Frame) -> Frame:
@@ -171,12 +181,17 @@ def headers(frame: Frame) -> str:
     return json.dumps(cards, separators=(",", ":"), ensure_ascii=False)
 
 
-def _footprint(chance: random.Random) -> str:
-    ra, dec, half = chance.uniform(1, 359), math.degrees(math.asin(chance.uniform(-0.99, 0.99))), 0.22
+def _position(chance: random.Random) -> tuple[float, float]:
+    return chance.uniform(0, 360), math.degrees(math.asin(chance.uniform(-0.99, 0.99)))
+
+
+def _footprint(field: tuple[float, float], chance: random.Random) -> Footprint:
+    """Make up where a frame of a field lies: 26' square, dithered by an arcminute or so."""
+    ra, dec = (centre + chance.gauss(0, 0.02) for centre in field)
+    half = 0.22
     wide = half / math.cos(math.radians(dec))
-    corners = ((-1, -1), (-1, 1), (1, 1), (1, -1), (-1, -1))
-    ring = [(round(ra + x * wide, 8), round(dec + y * half, 8)) for x, y in corners]
-    return dumps({"type": "Polygon", "coordinates": [ring]})
+    corners = ((-1, -1), (-1, 1), (1, 1), (1, -1))
+    return Footprint(tuple((round(ra + x * wide, 8), round(dec + y * half, 8)) for x, y in corners))
 
 
 def _frame_row(one: Frame) -> Row:
@@ -188,7 +203,7 @@ def _frame_row(one: Frame) -> Row:
         one.public_date, one.proposal_id, one.instrument_id, one.target_name, lower, lower.replace("ω", "o"),
         one.site_id, one.telescope_id, one.primary_optical_element, one.configuration_type,
         one.reduction_level, one.exposure_time, one.observation_id, one.request_id, one.submitter, one.area,
-        True, 0, created, created,
+        *sky_columns(one).values(), True, 0, created, created,
     )  # fmt: skip
 
 

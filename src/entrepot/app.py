@@ -20,7 +20,7 @@ from entrepot.kernel.identity import LastUse
 from entrepot.kernel.jobs import Job, Jobs
 from entrepot.kernel.logs import configure_logs
 from entrepot.kernel.module import Module
-from entrepot.kernel.objects import ObjectStore, S3Options, open_store
+from entrepot.kernel.objects import ObjectStore, S3Options, Spool, open_store
 from entrepot.kernel.process import ProcessContext
 from entrepot.kernel.settings import KernelSettings, load_settings
 from entrepot.kernel.web.docs import install_docs
@@ -63,8 +63,9 @@ async def open_process(settings: KernelSettings, *, consume: bool) -> AsyncGener
         lock_folder=settings.data_dir,
         sweep_seconds=settings.jobs_sweep,
     )
-    context = ProcessContext(settings, database, objects, jobs, settings.signing_key())
-    jobs.register([prune_job(database, settings.events_keep_days), _tidy(objects)])
+    spool = Spool(settings.data_dir / "spool")
+    context = ProcessContext(settings, database, objects, jobs, settings.signing_key(), spool)
+    jobs.register([prune_job(database, settings.events_keep_days), _tidy(objects, spool)])
     for module in modules():
         jobs.register(module.jobs(context))
     try:
@@ -73,6 +74,8 @@ async def open_process(settings: KernelSettings, *, consume: bool) -> AsyncGener
         yield context
     finally:
         await jobs.stop()
+        await context.kept.close()
+        spool.close()
         await objects.close()
         await database.close()
 
@@ -99,6 +102,9 @@ def create_app(settings: KernelSettings) -> FastAPI:
         app,
         trusted=settings.trusted_proxies,
         body_limit=settings.body_limit,
+        own_limits=[
+            (method, f"/{module.name}{path}") for module in modules() for method, path in module.own_limits
+        ],
         renderers={f"/{module.name}": module.render_error for module in modules()},
     )
     return app
@@ -123,14 +129,15 @@ def _lifespan(settings: KernelSettings) -> Callable[[FastAPI], AbstractAsyncCont
     return lifespan
 
 
-def _tidy(objects: ObjectStore) -> Job:
-    """Remove, every hour, what puts that were killed have left in the store."""
+def _tidy(objects: ObjectStore, spool: Spool) -> Job:
+    """Remove, every hour, what puts and uploads that were killed have left."""
     tidied = -math.inf
 
     async def run(_: Sequence[int]) -> None:
         nonlocal tidied
         tidied = time.monotonic()
         await objects.sweep_temporary(LEFTOVER)
+        await spool.sweep(LEFTOVER)
 
     async def due() -> Sequence[int]:
         # Draining ends when nothing is due, so what this process has just done must not be.

@@ -7,6 +7,7 @@ EntrepotError
 ├── NotFound           404  not there, or not for this caller to know
 ├── MethodNotAllowed   405  the resource doesn't take this method
 ├── NotAcceptable      406  no representation fits the Accept header
+├── RequestTimeout     408  what was to be sent didn't come in time
 ├── Conflict           409  the state changed meanwhile
 ├── Gone               410  it was here and can't be given any more
 ├── PreconditionFailed 412  If-Match and its kin
@@ -14,7 +15,8 @@ EntrepotError
 ├── UnsupportedMedia   415  the body's type isn't read here
 ├── RangeNotSatisfiable 416 the range lies outside
 ├── TooManyRequests    429  a limit was reached
-└── Unavailable        503  a part that is needed doesn't answer
+├── Unavailable        503  a part that is needed doesn't answer
+└── InsufficientStorage 507 there is no room for what was sent
 """
 
 from __future__ import annotations
@@ -101,6 +103,13 @@ class NotAcceptable(EntrepotError):
     code = "not_acceptable"
 
 
+class RequestTimeout(EntrepotError):
+    """What was to be sent didn't come in time."""
+
+    status = 408
+    code = "request_timeout"
+
+
 class Conflict(EntrepotError):
     """The state changed meanwhile, or the thing exists already."""
 
@@ -155,6 +164,13 @@ class Unavailable(EntrepotError):
 
     status = 503
     code = "unavailable"
+
+
+class InsufficientStorage(EntrepotError):
+    """There is no room for what was sent."""
+
+    status = 507
+    code = "insufficient_storage"
 
 
 class SettingsError(EntrepotError):

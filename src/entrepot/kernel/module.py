@@ -36,3 +36,6 @@ class Module:
     """Adds the module's commands to the command line; their context's ``obj`` is an Opener."""
     render_error: Callable[[EntrepotError, Scope], Response]
     """Gives a failure below the prefix the shape that the module's clients know."""
+    own_limits: Sequence[tuple[str, str]] = ()
+    """Routes that watch over the size of their bodies themselves: a method, and what the path behind the
+    prefix begins with. Those of all others end at the limit of the service."""

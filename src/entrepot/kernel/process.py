@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from entrepot.kernel.db import Database
 from entrepot.kernel.jobs import Jobs
-from entrepot.kernel.objects import ObjectStore
+from entrepot.kernel.kept import Kept
+from entrepot.kernel.objects import ObjectStore, Spool
 from entrepot.kernel.settings import KernelSettings
 
 __all__ = ["ProcessContext"]
@@ -22,3 +23,7 @@ class ProcessContext:
     jobs: Jobs
     secret: bytes
     """Signs what is handed out."""
+    spool: Spool
+    """Files that pass through."""
+    kept: Kept = field(default_factory=Kept)
+    """What modules keep as long as the process lives."""

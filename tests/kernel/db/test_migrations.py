@@ -8,17 +8,24 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
+from starlette.datastructures import QueryParams
 
 import entrepot.app  # so that every room's tables are known
 from entrepot.kernel.db import Database, SchemaState, metadata, migrate, prepare, schema
 from entrepot.kernel.errors import Unavailable
+from entrepot.modules.archive.models import Sight
+from entrepot.modules.archive.query import read_query
+from entrepot.modules.archive.settings import ArchiveSettings
+from entrepot.modules.archive.store.shapes import count_statement, shape_of, values_of
 
 assert entrepot.app
 
@@ -34,7 +41,14 @@ async def tables(database: Database) -> set[str]:
 
 
 def differences(connection: Connection) -> list[object]:
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    # SQLite keeps an R*Tree in tables of its own.
+    context = MigrationContext.configure(
+        connection,
+        opts={
+            "compare_type": True,
+            "include_name": lambda name, *_: not str(name).startswith("archive_sky"),
+        },
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Alembic says which indexes on expressions it can't compare
         return compare_metadata(context, metadata)
@@ -223,3 +237,44 @@ async def test_a_database_that_cannot_be_reached_is_told_in_one_sentence(tmp_pat
             await prepare(database)
         assert "\n" not in refused.value.detail
         await database.close()
+
+
+SQUARE = "[[10,10],[10,11],[11,11],[11,10],[10,10]]"
+NOTCHED = "[[40,0],[44,0],[44,1],[41,1],[41,4],[40,4],[40,0]]"
+
+
+async def test_footprints_of_an_older_catalogue_are_searched_by_place(empty_url: str) -> None:
+    database = Database(empty_url)
+    await _made_by_the_first_version(database)
+    for number, ring in enumerate((SQUARE, NOTCHED, None), 1):
+        area = "NULL" if ring is None else f"""'{{"type":"Polygon","coordinates":[{ring}]}}'"""
+        observed = "0" if database.is_sqlite else "'1970-01-01T00:00:00Z'"
+        await run(
+            database,
+            "INSERT INTO archive_frame (id, basename, basename_lower, observation_date, area, has_version, "
+            f"created, modified) VALUES ({number}, 'old-{number}', 'old-{number}', {observed}, "
+            f"{area.replace(':', chr(92) + ':')}, TRUE, {observed}, {observed})",
+        )
+    assert await migrate(database) is SchemaState.BEHIND
+    everybody = Sight(everything=True, projects=frozenset(), now=datetime.now(UTC))
+    found: dict[str, list[int]] = {}
+    for text_ in ("covers=POINT(10.5 10.5)", "covers=POINT(41 0.5)", "covers=POINT(43 3)"):
+        query = read_query(QueryParams(text_), ArchiveSettings())
+        async with database.read() as session:
+            statement = count_statement(shape_of(query, everybody), bounded=False)
+            found[text_] = [row[0] for row in await session.rows(statement, values_of(query, everybody))]
+    await database.close()
+    assert list(found.values()) == [[1], [1], [0]]
+
+
+async def _made_by_the_first_version(database: Database) -> None:
+    if database.file is not None:
+        database.file.parent.mkdir(parents=True, exist_ok=True)
+
+    def upgrade(connection: Connection) -> None:
+        config = schema._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+
+    async with database.writer.begin() as connection:
+        await connection.run_sync(upgrade)

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 from fastapi import FastAPI, Form, Request
 from pydantic import BaseModel
+from starlette.types import Message
+
+from entrepot.kernel.errors import InvalidInput, RequestTimeout
+from entrepot.kernel.web.limits import limited_body, streamed_body
 
 
 class Item(BaseModel):
@@ -76,3 +81,72 @@ async def test_the_framework_does_not_swallow_the_limit(app, call, path, kind, p
     headers = [(b"host", b"h"), (b"content-type", kind)]
     answer = await call(app, path.encode(), method="POST", headers=headers, body=[piece, b"x" * 200, b"x"])
     assert answer.status == 413
+
+
+@pytest.fixture
+def streaming(edge) -> FastAPI:
+    """A route that watches over its body itself, beside one that doesn't."""
+    app = edge(body_limit=100, own_limits=[("PUT", "/files/")])
+
+    async def take(request: Request) -> int:
+        receive = limited_body(request.scope, request.receive, 1000)
+        return sum([len(piece) async for piece in streamed_body(request.scope, receive, stall=0.05)])
+
+    app.add_api_route("/files/{name}", take, methods=["PUT", "POST"])
+    app.add_api_route("/filesystem", take, methods=["PUT"])
+    return app
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["declared", "streamed"])
+@pytest.mark.parametrize(
+    ("method", "path", "size", "status"),
+    [
+        ("PUT", "/files/x", 1000, 200),
+        ("PUT", "/files/x", 1001, 413),
+        ("POST", "/files/x", 101, 413),
+        ("PUT", "/filesystem", 101, 413),
+    ],
+)
+async def test_limits_of_a_routes_own(streaming, client, method, path, size, status, streamed) -> None:
+    async def pieces():
+        for start in range(0, size, 10):
+            yield b"x" * min(10, size - start)
+
+    answer = await client(streaming).request(method, path, content=pieces() if streamed else b"x" * size)
+    assert answer.status_code == status
+    assert status != 200 or answer.json() == size
+
+
+@pytest.mark.parametrize(("declared", "status"), [(b"5", 200), (b"6", 400), (b"4", 400), (None, 200)])
+async def test_a_body_that_is_not_as_long_as_announced(streaming, call, declared, status) -> None:
+    headers = [(b"host", b"h"), *([(b"content-length", declared)] if declared else [])]
+    answer = await call(streaming, b"/files/x", method="PUT", headers=headers, body=[b"abc", b"", b"de"])
+    assert answer.status == status
+
+
+async def streamed(*messages: Message | float) -> bytes:
+    """Read a body of these messages, with pauses of so many seconds between them."""
+    left = list(messages)
+
+    async def receive() -> Message:
+        if isinstance(left[0], float):
+            await asyncio.sleep(left.pop(0))
+        return left.pop(0)
+
+    return b"".join([piece async for piece in streamed_body({"headers": []}, receive, stall=0.1)])
+
+
+def piece(body: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+async def test_a_slow_body_is_waited_for_and_a_stalled_one_is_not() -> None:
+    slow = [message for letter in b"abcd" for message in (0.05, piece(bytes([letter])))]
+    assert await streamed(*slow, piece(b"", more=False)) == b"abcd"
+    with pytest.raises(RequestTimeout, match=r"for 0\.1 s"):
+        await streamed(piece(b"a"), 5.0, piece(b"b", more=False))
+
+
+async def test_a_client_that_goes_is_no_end_of_the_body() -> None:
+    with pytest.raises(InvalidInput, match="ended before"):
+        await streamed(piece(b"a"), {"type": "http.disconnect"})

@@ -15,7 +15,15 @@ def polygon(*positions):
 
 
 SQUARE = ((10.69, 41.26), (10.69, 41.27), (10.66, 41.27), (10.66, 41.26))
-ring = st.lists(st.tuples(st.floats(-1000, 1000), st.floats(-180, 180)), min_size=3, max_size=12, unique=True)
+
+
+def opposite(one, other):
+    return abs(one[1] + other[1]) < 1e-5 or min(abs(one[1]), abs(other[1])) > 89
+
+
+ring = st.lists(
+    st.tuples(st.floats(-1000, 1000), st.floats(-180, 180)), min_size=3, max_size=12, unique=True
+).filter(lambda vertices: not any(opposite(vertices[k - 1], vertex) for k, vertex in enumerate(vertices)))
 
 
 def test_a_polygon_comes_back_as_it_was_given():
@@ -146,6 +154,25 @@ def test_anything_else_is_refused_in_one_sentence(value, says):
     assert sentence.endswith(".")
     assert "\n" not in sentence
     assert len(sentence) < 160
+
+
+@pytest.mark.parametrize(
+    "vertices",
+    [
+        ((0, 0), (180, 0), (90, 10)),
+        ((10, 0), (90, 10), (190, 0)),
+        ((30, 40), (-150, -40), (0, 0)),
+        ((0, 90), (7, -90), (7, 0)),
+        ((0, 0), (539.99999999999, 0), (90, 1)),
+    ],
+)
+def test_an_edge_between_opposite_points_is_refused(vertices):
+    with pytest.raises(GeometryError, match=r"^An edge can't join opposite points of the sky .*\.$"):
+        Footprint(vertices)
+
+
+def test_a_footprint_may_have_opposite_vertices_that_no_edge_joins():
+    assert len(Footprint(((0, 0), (90, 0), (180, 0), (90, 80))).vertices) == 4
 
 
 def test_10_000_positions_are_not_too_many():

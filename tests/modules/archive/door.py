@@ -128,8 +128,15 @@ def sentences(found: object) -> list[str]:
 
 
 def assert_one_sentence_each(found: object) -> None:
-    """Check that a failure is in the contract's shape: an object of short sentences, no traceback."""
-    assert isinstance(found, dict), found
+    """Check that a failure is in the contract's shape: an object of short sentences, no traceback.
+
+    About regions of the sky the contract has an array of one sentence.
+    """
+    if isinstance(found, list):
+        assert len(found) == 1, found
+        assert found[0].startswith("Error with "), found
+    else:
+        assert isinstance(found, dict), found
     assert found
     said = sentences(found)
     assert said, found

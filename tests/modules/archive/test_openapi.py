@@ -70,6 +70,8 @@ ROUTES = {
     "/archive/thumbnails/": {"get", "post"},
     "/archive/thumbnails/{thumbnail_id}/": {"get"},
     "/archive/files/{key}/{name}": {"get"},
+    "/archive/upload/{name}": {"put"},
+    "/archive/frames/bulk": {"post"},
     "/archive/profile/": {"get"},
     "/archive/health/": {"get"},
     "/archive/api-token-auth/": {"get", "post"},
@@ -161,3 +163,16 @@ async def test_bodies_are_described_by_models_that_real_posts_fit(document: Docu
             assert known <= set(schema["properties"])
             version = resolved(document, schema["properties"]["version_set"]["items"])
             assert set(version["required"]) == {"key", "md5", "extension"}
+
+
+async def test_the_upload_door_is_described(document: Document) -> None:
+    operation = document["paths"]["/archive/upload/{name}"]["put"]
+    headers = {one["name"]: one for one in operation["parameters"] if one["in"] == "header"}
+    assert set(headers) == {"Repr-Digest", "Content-Digest", "Content-MD5", "X-Entrepot-Metadata"}
+    assert [one["name"] for one in operation["parameters"] if one["in"] == "path"] == ["name"]
+    assert all(one["description"] for one in headers.values())
+    assert operation["requestBody"]["content"] == {
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+    }
+    assert set(operation["responses"]["201"]["headers"]) == {"Location", "Repr-Digest"}
+    assert {"400", "408", "413", "415", "503", "507"} <= set(operation["responses"])

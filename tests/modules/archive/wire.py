@@ -34,10 +34,21 @@ class Statements(list[str]):
 
 @contextmanager
 def traced_sqlite(statements: Statements) -> Iterator[None]:
-    """Write down what the connections execute that are made inside, for as long as they live."""
+    """Write down what the connections execute that are made inside, for as long as they live.
+
+    SQLite tells of a statement again for each trigger that it sets off, and of what virtual tables do.
+    """
 
     def attach(connection: Any, _: object) -> None:
-        connection.run_async(lambda driver: driver.set_trace_callback(statements.add))
+        last = ""
+
+        def add(text: str) -> None:
+            nonlocal last
+            if text != last and not text.startswith("--"):
+                last = text
+                statements.add(text)
+
+        connection.run_async(lambda driver: driver.set_trace_callback(add))
 
     event.listen(Pool, "connect", attach)
     try:

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from entrepot.kernel.db.prepared import Driver, PostgresqlDriver, Prepared, Rows, SqliteDriver
+from entrepot.kernel.db.rows import EVERY_ARRAY, WriteRows
 from entrepot.kernel.errors import Conflict, SettingsError, Unavailable
 
 __all__ = ["Database", "Duplicate", "ReadSession", "WriteSession", "translated"]
@@ -38,6 +39,8 @@ IDLE_LIMIT = 1800.0
 """Seconds after which a connection that nobody used is replaced."""
 WITHOUT_TRANSACTIONS: Mapping[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
 """For engines whose transactions are the driver's, or that have none."""
+LONGEST_KEPT = 2**18
+"""Bytes of a statement that asyncpg keeps prepared; those that search the sky are longer than its 15 kB."""
 ATTEMPTS = 8
 """How often a unit of work is tried when others get in its way."""
 
@@ -193,6 +196,17 @@ class WriteSession(ReadSession):
         """Run a statement that changes rows, or one for each of a sequence of ``values``."""
         with translated():
             return await self._connection.execute(statement, values)
+
+    async def write(
+        self, statement: WriteRows, items: Sequence[T], row_of: Callable[[T], Mapping[str, object]]
+    ) -> int:
+        """Write a row of each item in one go; gives how many rows were written or changed.
+
+        ``row_of`` may run in a thread. Raises Duplicate for rows that a constraint refuses.
+        """
+        dialect = self._connection.dialect
+        with translated(), self._stopped_after(STATEMENT_LIMIT):
+            return await self._told(lambda driver: statement.run(driver, dialect, items, row_of))
 
     def collided(self) -> Exception:
         """Give what to raise when another writer changed what this unit of work had read."""
@@ -386,16 +400,29 @@ def _postgresql_engine(url: URL, pool: int, *, writes: bool, whole: bool = True)
     limit = str(int(STATEMENT_LIMIT * 1000))
     session = {"application_name": "entrepot", "statement_timeout": limit, "jit": "off"}
     session |= {"lock_timeout": limit} if writes else {"default_transaction_read_only": "on"}
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool,
         max_overflow=0,
         pool_timeout=LOCK_WAIT,
         pool_recycle=1800,
         pool_reset_on_return="rollback" if writes and whole else None,
-        connect_args={"timeout": CONNECT_LIMIT, "server_settings": session},
+        connect_args={
+            "timeout": CONNECT_LIMIT,
+            "server_settings": session,
+            "max_cacheable_statement_size": LONGEST_KEPT,
+        },
         **({} if writes and whole else WITHOUT_TRANSACTIONS),
     )
+
+    if writes:
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def learn(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
+            # The driver asks what an array is when it first meets one; better here than in a transaction.
+            connection.run_async(lambda driver: driver.prepare(EVERY_ARRAY))
+
+    return engine
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.selectable import TypedReturnsRows
 from sqlalchemy.types import TypeEngine
 
-__all__ = ["Driver", "PostgresqlDriver", "Prepared", "SqliteDriver", "named"]
+__all__ = ["Driver", "Form", "PostgresqlDriver", "Prepared", "SqliteDriver", "bound", "compile_form", "named"]
 
 T = TypeVar("T")
 Columns = TypeVarTuple("Columns")
@@ -66,6 +66,13 @@ class Driver(ABC):
         """Run a statement and give all its rows."""
 
     @abstractmethod
+    async def write(self, text: str, rows: Sequence[Sequence[object]]) -> int:
+        """Run a statement for each of the rows of values; give how many rows of the table that changed.
+
+        With PostgreSQL it runs once and takes arrays: ``rows`` are its columns then.
+        """
+
+    @abstractmethod
     async def begin(self) -> None:
         """Begin a transaction that writes."""
 
@@ -96,6 +103,11 @@ class SqliteDriver(Driver):
     async def fetch(self, text: str, values: Sequence[object]) -> Sequence[Sequence[Any]]:
         """See Driver."""
         return cast("Sequence[Sequence[Any]]", await self._connection.execute_fetchall(text, values))
+
+    async def write(self, text: str, rows: Sequence[Sequence[object]]) -> int:
+        """See Driver."""
+        cursor = await self._connection.executemany(text, rows)
+        return max(0, cursor.rowcount)
 
     async def begin(self) -> None:
         """See Driver."""
@@ -128,6 +140,10 @@ class PostgresqlDriver(Driver):
         """See Driver."""
         return cast("Sequence[Sequence[Any]]", await self._connection.fetch(text, *values))
 
+    async def write(self, text: str, rows: Sequence[Sequence[object]]) -> int:
+        """See Driver."""
+        return len(await self.fetch(text, rows))
+
     async def begin(self) -> None:
         """See Driver."""
         await self._connection.execute("BEGIN")
@@ -143,7 +159,7 @@ class PostgresqlDriver(Driver):
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
+class Form:
     """A statement in the words of one database."""
 
     text: str
@@ -161,20 +177,21 @@ class Prepared(Generic[*Columns]):
 
     def __init__(self, statement: Callable[[str], TypedReturnsRows[*Columns]]) -> None:
         self._statement = statement
-        self._forms: dict[str, _Form] = {}
+        self._forms: dict[str, Form] = {}
 
     async def run(self, driver: Driver, dialect: Dialect, values: Mapping[str, object]) -> Rows[*Columns]:
         """Run it; gives all rows. ``values`` may have more than is named."""
         form = self._forms.get(dialect.name)
         if form is None:
-            form = self._forms[dialect.name] = _compiled(self._statement(dialect.name), dialect)
-        rows = await driver.fetch(form.text, [_bound(form, name, values) for name in form.names])
+            form = self._forms[dialect.name] = compile_form(self._statement(dialect.name), dialect)
+        rows = await driver.fetch(form.text, [bound(form, name, values) for name in form.names])
         if form.results:
             rows = [_converted(row, form.results) for row in rows]
         return cast("Rows[*Columns]", rows)
 
 
-def _bound(form: _Form, name: str, values: Mapping[str, object]) -> object:
+def bound(form: Form, name: str, values: Mapping[str, object]) -> object:
+    """Give what the driver gets in one place of a statement."""
     if name in form.fixed:
         return form.fixed[name]
     process = form.binds.get(name)
@@ -188,7 +205,8 @@ def _converted(row: Sequence[Any], results: Sequence[tuple[int, Process]]) -> tu
     return tuple(values)
 
 
-def _compiled(statement: TypedReturnsRows[*tuple[Any, ...]], dialect: Dialect) -> _Form:
+def compile_form(statement: TypedReturnsRows[*tuple[Any, ...]], dialect: Dialect) -> Form:
+    """Write a statement in the words of a database."""
     compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     fixed: dict[str, object] = {}
     binds: dict[str, Process] = {}
@@ -204,4 +222,4 @@ def _compiled(statement: TypedReturnsRows[*tuple[Any, ...]], dialect: Dialect) -
         if process:
             results.append((place, process))
     names = tuple(compiled.positiontup or ())
-    return _Form(compiled.string, names, fixed, binds, tuple(results))
+    return Form(compiled.string, names, fixed, binds, tuple(results))

@@ -6,21 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
-from entrepot.kernel.db import Prepared, ReadSession, WriteSession, named
+from entrepot.kernel.db import ReadSession, WriteSession, insert_rows
 from entrepot.kernel.events.tables import events
 
-__all__ = ["delete_events", "oldest_before", "record"]
+__all__ = ["delete_events", "oldest_before", "record", "record_all"]
 
 
-_new_event: Prepared[int] = Prepared(
-    lambda _: (
-        insert(events)
-        .values({name: named(name, events.c[name].type) for name in ("kind", "body", "created")})
-        .returning(events.c.id)
-    )
-)
+_new_events = insert_rows(events, only=("kind", "body", "created"), compact=True)
 
 
 async def record(session: WriteSession, kind: str, body: Mapping[str, object], *, now: datetime) -> None:
@@ -28,8 +22,19 @@ async def record(session: WriteSession, kind: str, body: Mapping[str, object], *
 
     Raises ValueError or TypeError for a body that JSON can't carry.
     """
-    text = json.dumps(dict(body), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    await session.rows(_new_event, {"kind": kind, "body": text, "created": now})
+    await record_all(session, kind, [body], now=now)
+
+
+async def record_all(
+    session: WriteSession, kind: str, bodies: Sequence[Mapping[str, object]], *, now: datetime
+) -> None:
+    """Write an event of one kind for each body, as ``record`` does."""
+
+    def row(body: Mapping[str, object]) -> dict[str, object]:
+        text = json.dumps(dict(body), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return {"kind": kind, "body": text, "created": now}
+
+    await session.write(_new_events, bodies, row)
 
 
 async def oldest_before(session: ReadSession, moment: datetime, limit: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entrepot.kernel.errors import Conflict, InvalidInput, NotFound
+from entrepot.kernel.errors import Conflict, Gone, InvalidInput, NotFound
 
 
 class ObjectMissing(NotFound):
@@ -15,6 +15,12 @@ class ObjectExists(Conflict):
     """Something is stored under that path, and the put was not to replace it."""
 
     code = "object_exists"
+
+
+class ObjectOutside(Gone):
+    """The file lies below none of the folders that may be read."""
+
+    code = "object_outside"
 
 
 class ObjectChanged(Conflict):

@@ -13,10 +13,10 @@ from typing import ClassVar, Final, ParamSpec, TypeVar
 
 from entrepot.kernel.errors import InvalidInput, Unavailable
 from entrepot.kernel.objects.errors import ObjectChanged, ObjectExists, ObjectMissing
-from entrepot.kernel.objects.incoming import Incoming, sweep
+from entrepot.kernel.objects.incoming import Incoming, sweep, take_over
 from entrepot.kernel.objects.models import Checksums, Scheme, Stat, Stored
 from entrepot.kernel.objects.paths import check_object_path, shown
-from entrepot.kernel.objects.pieces import PIECE, check_span, regrouped
+from entrepot.kernel.objects.pieces import PIECE, check_span, pieces_of, regrouped
 from entrepot.kernel.objects.reading import checksums_of
 from entrepot.kernel.objects.root import TEMPORARY, NotAFileError, OutsideRootError, Root
 from entrepot.kernel.objects.threads import Threads
@@ -39,11 +39,14 @@ class FolderStore:
         self._root = Root(folder)
         self._threads = Threads("folder", _THREADS)
 
+    @property
+    def folder(self) -> Path:
+        """See ObjectStore."""
+        return self._root.folder
+
     def check_path(self, path: str) -> None:
         """See ObjectStore."""
-        check_object_path(path)
-        if path.partition("/")[0].casefold() == TEMPORARY:
-            raise InvalidInput(f"The path {shown(path)} can't be stored: {TEMPORARY!r} is the store's own.")
+        check_folder_path(path)
 
     async def put(
         self,
@@ -68,9 +71,21 @@ class FolderStore:
             await self._write(path, incoming.discard)
         return Stored(checksums, stat_of(status))
 
+    async def take(
+        self, path: str, file: Path, *, checksums: Checksums, content_type: str = "", replace: bool = True
+    ) -> Stored:
+        """See ObjectStore. In the same file system the file gets another name, and isn't copied."""
+        self.check_path(path)
+        status = await self._write(
+            path, take_over, self._root, path, file, size=checksums.size, replace=replace
+        )
+        if status is not None:
+            return Stored(checksums, stat_of(status))
+        return await self.put(path, pieces_of(file, self._threads), expected=checksums, replace=replace)
+
     async def _write(self, path: str, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         # only around the store's own calls: what the caller's iterator raises goes through as it is
-        with _writing(path):
+        with writing(path):
             return await self._threads.finish(step, *args, **kwargs)
 
     async def stat(self, path: str, *, version: str | None = None) -> Stat:
@@ -128,7 +143,7 @@ class FolderStore:
 
     async def sweep_temporary(self, older_than: timedelta) -> int:
         """See ObjectStore. A file whose writer lives is left alone, however old."""
-        return await self._write(TEMPORARY, sweep, self._root, older_than)
+        return await self._write(TEMPORARY, sweep, self._root.temporary, older_than)
 
     async def ready(self) -> None:
         """See ObjectStore."""
@@ -151,6 +166,13 @@ class FolderStore:
         self._threads.close()
 
 
+def check_folder_path(path: str) -> None:
+    """Raise InvalidInput for a path that a folder can't take."""
+    check_object_path(path)
+    if path.partition("/")[0].casefold() == TEMPORARY:
+        raise InvalidInput(f"The path {shown(path)} can't be stored: {TEMPORARY!r} is the store's own.")
+
+
 class OpenFile:
     """An open file below the root."""
 
@@ -163,7 +185,7 @@ class OpenFile:
     @classmethod
     def at(cls, root: Root, path: str, threads: Threads) -> OpenFile:
         """Open a file (blocks); raises ObjectMissing and Unavailable."""
-        with _reading(path):
+        with reading(path):
             return cls(path, root.open_file(path), threads)
 
     async def read(self, *, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
@@ -211,7 +233,7 @@ def _refuse_version(path: str, version: str | None) -> None:
 
 
 @contextmanager
-def _reading(path: str) -> Generator[None]:
+def reading(path: str) -> Generator[None]:
     """Say what a failed system call means to someone who reads."""
     try:
         yield
@@ -226,7 +248,7 @@ def _reading(path: str) -> Generator[None]:
 
 
 @contextmanager
-def _writing(path: str) -> Generator[None]:
+def writing(path: str) -> Generator[None]:
     """Say what a failed system call means to someone who writes."""
     try:
         yield

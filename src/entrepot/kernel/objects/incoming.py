@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
+import stat
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
+from pathlib import Path
 
 from entrepot.kernel.objects.digest import Digest, require_same
+from entrepot.kernel.objects.errors import ChecksumMismatch
 from entrepot.kernel.objects.models import Checksums
 from entrepot.kernel.objects.root import Root
 
 
-class Incoming:
-    """One file being written; all its methods block and belong into a thread."""
+class Part:
+    """A file without a name of its own yet; all its methods block and belong into a thread.
 
-    def __init__(self, root: Root, path: str) -> None:
-        self._root = root
-        self._path = path
+    ``folder`` opens the folder in which it is written, and gives its descriptor.
+    """
+
+    def __init__(self, folder: Callable[[], AbstractContextManager[int]]) -> None:
+        self._folder = folder
         self._digest = Digest()
-        self._name = ""
+        self.name = ""
         self._descriptor = -1
 
     def create(self) -> None:
         """Make the temporary file and hold its lock, which says to a sweep that its writer lives."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with self._root.temporary() as folder:
+        with self._folder() as folder:
             while self._descriptor < 0:
                 name = f"{secrets.token_hex(16)}.part"
                 descriptor = os.open(name, flags, 0o666, dir_fd=folder)
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 if os.fstat(descriptor).st_nlink:
-                    self._name, self._descriptor = name, descriptor
+                    self.name, self._descriptor = name, descriptor
                 else:  # swept between the two calls
                     os.close(descriptor)
 
@@ -44,40 +51,87 @@ class Incoming:
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
 
-    def commit(self, *, expected: Checksums | None, replace: bool) -> tuple[Checksums, os.stat_result]:
-        """Give the file its name once it is on disk, and return when that is on disk too.
-
-        Raises ChecksumMismatch, FileExistsError (only if not ``replace``) and OSError.
-        """
-        checksums = self._digest.result()
-        require_same(expected, checksums)
-        os.fsync(self._descriptor)
-        name = self._path.rpartition("/")[2]
-        with self._root.temporary() as source, self._root.parent_of(self._path, make=True) as target:
-            if replace:
-                os.rename(self._name, name, src_dir_fd=source, dst_dir_fd=target)
-            else:
-                os.link(self._name, name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
-                os.unlink(self._name, dir_fd=source)
-            self._name = ""
-            os.fsync(target)
-        return checksums, os.fstat(self._descriptor)
+    def checksums(self) -> Checksums:
+        """Give the checksums of what was written so far."""
+        return self._digest.result()
 
     def discard(self) -> None:
-        """Let go of the file, and remove it unless it was committed."""
-        if self._name:
-            with self._root.temporary() as folder, suppress(FileNotFoundError):
-                os.unlink(self._name, dir_fd=folder)
-            self._name = ""
+        """Let go of the file, and remove it unless it has got a name elsewhere."""
+        if self.name:
+            with self._folder() as folder, suppress(FileNotFoundError):
+                os.unlink(self.name, dir_fd=folder)
+            self.name = ""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
 
-def sweep(root: Root, older_than: timedelta) -> int:
-    """Remove temporary files that nobody writes and that are older than that; returns how many."""
+class Incoming(Part):
+    """A file on its way to ``path`` below the root."""
+
+    def __init__(self, root: Root, path: str) -> None:
+        super().__init__(root.temporary)
+        self._root = root
+        self._path = path
+
+    def commit(self, *, expected: Checksums | None, replace: bool) -> tuple[Checksums, os.stat_result]:
+        """Give the file its name once it is on disk, and return when that is on disk too.
+
+        Raises ChecksumMismatch, FileExistsError (only if not ``replace``) and OSError.
+        """
+        checksums = self.checksums()
+        require_same(expected, checksums)
+        os.fsync(self._descriptor)
+        name = self._path.rpartition("/")[2]
+        with self._root.temporary() as source, self._root.parent_of(self._path, make=True) as target:
+            if replace:
+                os.rename(self.name, name, src_dir_fd=source, dst_dir_fd=target)
+            else:
+                os.link(self.name, name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+                os.unlink(self.name, dir_fd=source)
+            self.name = ""
+            os.fsync(target)
+        return checksums, os.fstat(self._descriptor)
+
+
+def take_over(root: Root, path: str, file: Path, *, size: int, replace: bool) -> os.stat_result | None:
+    """Give a file of this machine the name ``path`` below the root, and return when that is on disk.
+
+    With ``replace`` it loses its old name. None if it lies in another file system. Raises
+    ChecksumMismatch if it isn't a file of that ``size``, FileExistsError and OSError as a commit does.
+    """
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size != size:
+            raise ChecksumMismatch("The file is not the one whose checksums were taken.")
+        os.fsync(descriptor)
+        with root.parent_of(path, make=True) as target:
+            if not _name(file, target, path.rpartition("/")[2], replace=replace):
+                return None
+            os.fsync(target)
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _name(file: Path, folder: int, name: str, *, replace: bool) -> bool:
+    try:
+        if replace:
+            os.rename(file, name, dst_dir_fd=folder)
+        else:
+            os.link(file, name, dst_dir_fd=folder, follow_symlinks=False)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            return False
+        raise
+    return True
+
+
+def sweep(opened: Callable[[], AbstractContextManager[int]], older_than: timedelta) -> int:
+    """Remove the parts in a folder that nobody writes and that are older than that; returns how many."""
     limit = time.time() - older_than.total_seconds()
-    with root.temporary() as folder, os.scandir(folder) as entries:
+    with opened() as folder, os.scandir(folder) as entries:
         return sum(_sweep_one(folder, entry.name, limit) for entry in list(entries))
 
 

@@ -42,6 +42,15 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """An object that is held in memory, with the checksums of its bytes."""
+
+    path: str
+    content: bytes = field(repr=False)
+    checksums: Checksums
+
+
+@dataclass(frozen=True, slots=True)
 class S3Options:
     """How to reach an S3 store; None means: AWS itself, us-east-1, the environment's credentials."""
 

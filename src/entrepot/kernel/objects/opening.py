@@ -8,7 +8,6 @@ from urllib.parse import unquote, urlsplit
 
 from entrepot.kernel.errors import InvalidInput, SettingsError
 from entrepot.kernel.objects.folder import FolderStore
-from entrepot.kernel.objects.memory import MemoryStore
 from entrepot.kernel.objects.models import S3Options
 from entrepot.kernel.objects.paths import check_object_path, shown
 from entrepot.kernel.objects.store import ObjectStore
@@ -27,6 +26,9 @@ def open_store(url: str, *, s3: S3Options | None = None) -> ObjectStore:
     if scheme == "s3":
         return _bucket(url, rest, s3 or S3Options())
     if scheme == "memory" and not rest:
+        # here, because obstore is a large library that a folder can do without
+        from entrepot.kernel.objects.memory import MemoryStore
+
         return MemoryStore()
     raise _bad(url, "write file:///a/folder, s3://bucket/prefix or memory://")
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from pathlib import Path
+
+from entrepot.kernel.objects.threads import Threads
 
 PIECE = 1 << 20
 """Bytes in a piece that is read, hashed, written or sent at once."""
@@ -25,6 +28,16 @@ async def regrouped(pieces: AsyncIterator[bytes], size: int = PIECE) -> AsyncGen
             held += len(piece) - taken
     if waiting:
         yield b"".join(waiting)
+
+
+async def pieces_of(file: Path, threads: Threads) -> AsyncGenerator[bytes, None]:
+    """Read a file of this machine from its beginning to its end."""
+    opened = await threads.finish(file.open, "rb", buffering=0)
+    try:
+        while piece := await threads.finish(opened.read, PIECE):
+            yield piece
+    finally:
+        opened.close()
 
 
 def check_span(start: int, stop: int | None) -> None:

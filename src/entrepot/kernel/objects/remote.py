@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from entrepot.kernel.errors import InvalidInput, Unavailable
@@ -13,7 +14,7 @@ from entrepot.kernel.objects.errors import ObjectChanged
 from entrepot.kernel.objects.feed import Feed, FeedStoppedError
 from entrepot.kernel.objects.models import Checksums, Stat, Stored
 from entrepot.kernel.objects.paths import LONGEST_PATH, check_object_path, shown
-from entrepot.kernel.objects.pieces import PIECE, check_span, regrouped
+from entrepot.kernel.objects.pieces import PIECE, check_span, pieces_of, regrouped
 from entrepot.kernel.objects.reading import checksums_of
 from entrepot.kernel.objects.threads import Threads, finished, settled
 
@@ -32,6 +33,11 @@ class RemoteStore:
         self._threads = Threads("bucket", _THREADS)
         # apart, because an upload holds its thread for as long as the client takes to send
         self._uploads = Threads("uploads", _UPLOADS)
+
+    @property
+    def folder(self) -> None:
+        """See ObjectStore."""
+        return
 
     def check_path(self, path: str) -> None:
         """See ObjectStore."""
@@ -75,6 +81,13 @@ class RemoteStore:
             await settled(upload)
             raise
         return await finished(upload)
+
+    async def take(
+        self, path: str, file: Path, *, checksums: Checksums, content_type: str = "", replace: bool = True
+    ) -> Stored:
+        """See ObjectStore."""
+        pieces = pieces_of(file, self._threads)
+        return await self.put(path, pieces, content_type=content_type, expected=checksums, replace=replace)
 
     async def stat(self, path: str, *, version: str | None = None) -> Stat:
         """See ObjectStore."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 from entrepot.kernel.objects.models import Checksums, Scheme, Stat, Stored
@@ -34,6 +35,11 @@ class ObjectStore(Protocol):
 
     scheme: ClassVar[Scheme]
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder that holds the files, where a FolderWriter may put some from another process."""
+        ...
+
     def check_path(self, path: str) -> None:
         """Raise InvalidInput, in one sentence, for a path that could escape or that this store can't take."""
         ...
@@ -53,6 +59,16 @@ class ObjectStore(Protocol):
         cancellation leaves what was there before. Raises ChecksumMismatch if the bytes are not the
         ``expected`` ones, and ObjectExists, with ``replace=False``, if something is there. (On S3,
         over 8 MiB, that is asked before the upload; a versioned bucket keeps both of two racing.)
+        """
+        ...
+
+    async def take(
+        self, path: str, file: Path, *, checksums: Checksums, content_type: str = "", replace: bool = True
+    ) -> Stored:
+        """Store a file of this machine that nobody changes any more and whose ``checksums`` are known.
+
+        As ``put`` with them as ``expected``; a folder in the same file system only gives the file a further
+        name and then trusts the checksums. The caller removes the file afterwards, which may be gone.
         """
         ...
 

@@ -24,6 +24,9 @@ REQUEST_HEADERS = (
     "if-match",
     "if-none-match",
     "x-request-id",
+    "repr-digest",
+    "content-digest",
+    "content-md5",
 )
 EXPOSED = (
     "ETag",
@@ -32,6 +35,7 @@ EXPOSED = (
     "Content-Disposition",
     "Location",
     "Link",
+    "Repr-Digest",
     "Retry-After",
     "X-Request-ID",
 )

@@ -22,20 +22,21 @@ def install_edge(
     *,
     trusted: Sequence[Network] = (),
     body_limit: int,
+    own_limits: Sequence[tuple[str, str]] = (),
     renderers: Mapping[str, Renderer] | None = None,
     expose: Sequence[str] = (),
 ) -> None:
     """Add the edge to an application; to be called once.
 
-    ``trusted``: networks whose forwarding headers count. ``body_limit``: largest request body in bytes.
-    ``renderers``: the shape of failures by URL prefix. ``expose``: further headers that scripts of other
-    origins may read.
+    ``trusted``: networks whose forwarding headers count. ``body_limit``: largest request body in bytes,
+    but for the routes of ``own_limits`` (see BodyLimitMiddleware). ``renderers``: the shape of failures by
+    URL prefix. ``expose``: further headers that scripts of other origins may read.
 
     From the outside in: log and metrics; headers of every answer (CORS, security); answers to failures;
     path, client and base URL; body limit. Whatever fails inside is answered with all headers.
     """
     failures = register_error_handlers(app, renderers)
-    app.add_middleware(BodyLimitMiddleware, limit=body_limit)
+    app.add_middleware(BodyLimitMiddleware, limit=body_limit, own=own_limits)
     app.add_middleware(ForwardedMiddleware, trusted=trusted)
     app.add_middleware(RawPathMiddleware)
     app.add_middleware(FailureMiddleware, failures=failures)

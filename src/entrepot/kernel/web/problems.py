@@ -35,6 +35,7 @@ BY_STATUS: dict[int, type[EntrepotError]] = {
         errors.NotFound,
         errors.MethodNotAllowed,
         errors.NotAcceptable,
+        errors.RequestTimeout,
         errors.Conflict,
         errors.Gone,
         errors.PreconditionFailed,
@@ -43,6 +44,7 @@ BY_STATUS: dict[int, type[EntrepotError]] = {
         errors.RangeNotSatisfiable,
         errors.TooManyRequests,
         errors.Unavailable,
+        errors.InsufficientStorage,
     )
 }
 MISSING = "This value is required."

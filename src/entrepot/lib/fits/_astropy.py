@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Protocol, TypeAlias, cast
 
-from .cards import Card
-from .wcs_cards import is_icrs, wcs_cards
+from .wcs_cards import is_icrs
 
 _Positions: TypeAlias = list[tuple[float, float]]
 
@@ -41,15 +40,14 @@ class _Sky(Protocol):
     dec: _Angle
 
 
-def sky_positions(header: Mapping[str, Card], pixels: Sequence[tuple[float, float]]) -> _Positions | None:
+def sky_positions(
+    cards: Mapping[str, str | float], pixels: Sequence[tuple[float, float]]
+) -> _Positions | None:
     """Give (RA, Dec) in degrees, ICRS, of pixel positions that count from 1 at the first pixel's centre.
 
-    Not finite where the projection has no position; None if the header's world coordinates aren't
-    complete, consistent and celestial.
+    ``cards`` are those that `wcs_cards` has chosen. Not finite where the projection has no position; None
+    if the world coordinates aren't consistent and celestial.
     """
-    cards = wcs_cards(header)
-    if cards is None:
-        return None
     # At first use, because importing astropy takes over a second and most processes never need it.
     fits, wcs = import_module("astropy.io.fits"), import_module("astropy.wcs")
     try:

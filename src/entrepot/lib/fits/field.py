@@ -10,6 +10,8 @@ from typing import TypeAlias
 
 from ._astropy import sky_positions
 from .cards import Card, integer, number
+from .tangent import is_tangent, tangent_positions
+from .wcs_cards import is_icrs, wcs_cards
 
 Position: TypeAlias = tuple[float, float]
 _Vector: TypeAlias = tuple[float, float, float]
@@ -136,23 +138,31 @@ def _edges(header: Mapping[str, Card]) -> list[Position] | None:
     shape = _shape(header)
     if shape is None or not _is_celestial(header):
         return None
-    positions = sky_positions(header, [*_along_the_edges(*shape), ((shape[0] + 1) / 2, (shape[1] + 1) / 2)])
+    cards = wcs_cards(header)
+    if cards is None:
+        return None
+    straight = is_icrs(cards) and is_tangent(cards)
+    samples = 1 if straight else _SAMPLES
+    pixels = [*_along_the_edges(*shape, samples), ((shape[0] + 1) / 2, (shape[1] + 1) / 2)]
+    positions = tangent_positions(cards, pixels) if straight else sky_positions(cards, pixels)
     if positions is None or not all(math.isfinite(ra) and math.isfinite(dec) for ra, dec in positions):
         return None
     outline, centre = positions[:-1], _unit(positions[-1])
     vectors = [_unit(position) for position in outline]
     if not _is_simple_field(vectors, centre):
         return None
-    vertices = [index for side in range(4) for index in _vertices(vectors, side, shape[1 - side % 2])]
+    vertices = range(4)
+    if not straight:
+        vertices = [index for side in range(4) for index in _vertices(vectors, side, shape[1 - side % 2])]
     return [(_turn(outline[index][0]), outline[index][1]) for index in vertices]
 
 
-def _along_the_edges(width: int, height: int) -> Iterator[Position]:
+def _along_the_edges(width: int, height: int, samples: int) -> Iterator[Position]:
     """Go around the pixels' outer edges from the lower left corner, up first."""
     corners = ((0.5, 0.5), (0.5, height + 0.5), (width + 0.5, height + 0.5), (width + 0.5, 0.5))
     for (x0, y0), (x1, y1) in zip(corners, (*corners[1:], corners[0]), strict=True):
-        for step in range(_SAMPLES):
-            part = step / _SAMPLES
+        for step in range(samples):
+            part = step / samples
             yield x0 + (x1 - x0) * part, y0 + (y1 - y0) * part
 
 

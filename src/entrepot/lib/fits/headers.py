@@ -1,20 +1,19 @@
-"""The headers of a local FITS file, read without touching its data."""
+"""The headers of a FITS file, read in one go from front to back without keeping its data."""
 
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from .cards import BLOCK, CARD, Card, FitsError, integer, parse_cards
+from .sources import FileSource, Source, shown_name
 
 MAX_HDUS = 1_000
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 
-_PIECE = 8 * BLOCK
+_LARGEST = 1 << 63  # more than any file has; the product of a lying header can be too long to be written
 _BITPIX = frozenset({8, 16, 32, 64, -32, -64})
 # What describes the table that holds a compressed image, not the image (FITS Standard 4.0, section 10.1).
 _TABLE_CARD = re.compile(
@@ -33,69 +32,71 @@ _IMAGE_CARDS = {
 
 
 def read_headers(path: Path, *, truncated_ok: bool = False) -> list[dict[str, Card]]:
-    """Read the headers of all HDUs of a FITS file, one dictionary each (see `parse_cards`).
+    """Read the headers of all HDUs of a FITS file, one dictionary each (see `headers_of`).
+
+    Raises `OSError` if the file can't be read, and what `headers_of` raises.
+    """
+    with path.open("rb") as file:
+        source = FileSource(file, shown_name(path.name))
+        return list(headers_of(source, truncated_ok=truncated_ok))
+
+
+def headers_of(source: Source, *, truncated_ok: bool = False) -> Iterator[dict[str, Card]]:
+    """Go from HDU to HDU, skipping the data, and give the cards of each (see `parse_cards`).
 
     The header of a tile-compressed image is that of the image, not of the table which holds it.
     Bytes after the last HDU that begin no extension are ignored, as the standard allows.
 
-    Raises `FitsError` if the file isn't FITS, has more than 1,000 HDUs or headers of more than
+    Raises `FitsError` if the source isn't FITS, has more than 1,000 HDUs or headers of more than
     16 MiB together, or is shorter than its headers say. With ``truncated_ok`` a file that ends
     early gives the headers that are whole (but at least the first). The last block needn't be
-    filled up. Raises `OSError` if the file can't be read.
+    filled up.
     """
-    name = path.name if path.name.isprintable() else ascii(path.name)
-    with path.open("rb") as file:
-        return [_image(cards) for cards in _headers(file, name, truncated_ok)]
-
-
-def _headers(file: BinaryIO, name: str, truncated_ok: bool) -> Iterator[dict[str, Card]]:
-    """Go from HDU to HDU, skipping the data."""
-    size = os.fstat(file.fileno()).st_size
-    if size == 0:
-        raise FitsError(f"{name} isn't a FITS file: it is empty.")
-    if file.read(9) != b"SIMPLE  =":
-        raise FitsError(f"{name} isn't a FITS file: it doesn't begin with a SIMPLE card.")
-    start, budget = 0, MAX_HEADER_BYTES
+    name, budget = source.name, MAX_HEADER_BYTES
+    _check_start(source)
     for index in range(MAX_HDUS + 1):
-        if index > 0 and not _extension_at(file, start):
+        if index > 0 and source.peek(8)[:8] != b"XTENSION":
             return
         if index == MAX_HDUS:
             raise FitsError(f"{name} has more than {MAX_HDUS:,} HDUs, which is the most that is read.")
-        raw = _header_at(file, start, budget, f"{name}, HDU {index}")
+        start = source.position
+        raw = _next_header(source, budget, f"{name}, HDU {index}")
         if raw is None:
             if truncated_ok and index > 0:
                 return
             raise FitsError(f"{name} is truncated: it ends within the header of HDU {index}.")
         budget -= len(raw)
         cards = parse_cards(raw)
-        start += _blocks(len(raw) + CARD)
         length = _data_size(cards, f"{name}, HDU {index}")
-        truncated = start + length > size
-        if truncated and not truncated_ok:
+        end = start + _blocks(len(raw) + CARD) + length
+        yield _image(cards)
+        source.skip(end - source.position)
+        if source.position < end:
+            if truncated_ok:
+                return
             raise FitsError(
-                f"{name} is truncated: the data of HDU {index} should end at byte {start + length:,}, "
-                f"but the file has {size:,} bytes."
+                f"{name} is truncated: the data of HDU {index} should end at byte {end:,}, "
+                f"but the file has {source.position:,} bytes."
             )
-        yield cards
-        if truncated:
-            return
-        start += _blocks(length)
+        source.skip(-length % BLOCK)
 
 
-def _extension_at(file: BinaryIO, start: int) -> bool:
-    file.seek(start)
-    return file.read(8) == b"XTENSION"
+def _check_start(source: Source) -> None:
+    start = source.peek(9)[:9]
+    if not start:
+        raise FitsError(f"{source.name} isn't a FITS file: it is empty.")
+    if start != b"SIMPLE  =":
+        raise FitsError(f"{source.name} isn't a FITS file: it doesn't begin with a SIMPLE card.")
 
 
-def _header_at(file: BinaryIO, start: int, budget: int, what: str) -> bytes | None:
-    """Read the cards up to END; None if the file ends before it."""
-    file.seek(start)
+def _next_header(source: Source, budget: int, what: str) -> bytes | None:
+    """Read the cards up to END, and the rest of END's block; None if the file ends before it."""
     header = bytearray()
-    while piece := file.read(_PIECE):
-        for at in range(0, len(piece), CARD):
-            if piece[at : at + 8].rstrip(b" \0") == b"END":
-                return bytes(header + piece[:at])
-        header += piece
+    while block := source.read(BLOCK):
+        for at in range(0, len(block), CARD):
+            if block[at : at + 8].rstrip(b" \0") == b"END":
+                return bytes(header + block[:at])
+        header += block
         if len(header) > budget:
             raise FitsError(
                 f"{what}: the headers take more than {MAX_HEADER_BYTES:,} bytes, the most that is read."
@@ -123,7 +124,7 @@ def _data_size(cards: dict[str, Card], what: str) -> int:
         raise FitsError(f"{what}: NAXIS1 to NAXIS{naxis} must be there, and no size be negative.")
     if lengths[0] == 0 and cards.get("GROUPS") is True:
         lengths = lengths[1:]
-    return abs(bitpix) // 8 * groups * (extra + math.prod(lengths))
+    return min(abs(bitpix) // 8 * groups * (extra + math.prod(lengths)), _LARGEST)
 
 
 def _image(cards: dict[str, Card]) -> dict[str, Card]:

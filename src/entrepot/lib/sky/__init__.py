@@ -1,5 +1,33 @@
-"""Areas on the celestial sphere."""
+"""Areas on the celestial sphere: footprints, what a query asks about, and how the two lie to each other."""
 
-from .polygon import Footprint, GeometryError, footprint_from_geojson
+from .cover import Cover, cover
+from .pieces import quad_has, quads_meet, quads_overlap
+from .polygon import Footprint, footprint_from_geojson
+from .position import parse_position
+from .region import Region, parse_region
+from .relations import covers, distance, intersects, within
+from .sphere import PIECE_RADIUS, Box, GeometryError, Quad, Vector, cone_box, unit_vector
 
-__all__ = ["Footprint", "GeometryError", "footprint_from_geojson"]
+__all__ = [
+    "PIECE_RADIUS",
+    "Box",
+    "Cover",
+    "Footprint",
+    "GeometryError",
+    "Quad",
+    "Region",
+    "Vector",
+    "cone_box",
+    "cover",
+    "covers",
+    "distance",
+    "footprint_from_geojson",
+    "intersects",
+    "parse_position",
+    "parse_region",
+    "quad_has",
+    "quads_meet",
+    "quads_overlap",
+    "unit_vector",
+    "within",
+]

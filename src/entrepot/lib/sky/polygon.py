@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from .sphere import GeometryError, are_opposite, declination, right_ascension, unit_vector
+
 MAX_POSITIONS = 10_000
-
-
-class GeometryError(ValueError):
-    """What was given isn't a polygon on the sky; the one sentence says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +20,8 @@ class Footprint:
     otherwise; Dec beyond a pole is set to the pole. A polygon may cross itself or have no area.
 
     Raises `GeometryError` for fewer than three vertices, more than 9,999, a coordinate that isn't
-    finite, and a Dec beyond ±180, which no sum of a declination and a size can reach.
+    finite, a Dec beyond ±180, which no sum of a declination and a size can reach, and an edge
+    between opposite points of the sphere, of which nobody can say which way it goes.
     """
 
     vertices: tuple[tuple[float, float], ...]
@@ -33,7 +31,9 @@ class Footprint:
             raise GeometryError(
                 f"A footprint has 3 to {MAX_POSITIONS - 1:,} vertices, and this has {len(self.vertices):,}."
             )
-        vertices = tuple((_right_ascension(ra), _declination(dec)) for ra, dec in self.vertices)
+        vertices = tuple((right_ascension(ra), declination(dec)) for ra, dec in self.vertices)
+        for index, vertex in enumerate(vertices):
+            refuse_opposite(vertices[index - 1], vertex)
         object.__setattr__(self, "vertices", vertices)
 
     def geojson(self) -> dict[str, object]:
@@ -58,9 +58,18 @@ def footprint_from_geojson(value: object) -> Footprint:
         )
     *positions, last = [_position(item, index) for index, item in enumerate(ring)]
     footprint = Footprint(tuple(positions))
-    if (_right_ascension(last[0]), _declination(last[1])) != footprint.vertices[0]:
+    if (right_ascension(last[0]), declination(last[1])) != footprint.vertices[0]:
         raise GeometryError("A polygon's ring must be closed: its last position has to repeat the first.")
     return footprint
+
+
+def refuse_opposite(start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Raise `GeometryError` if an edge between two positions in degrees would join opposite points."""
+    if abs(start[1] + end[1]) < 1e-6 and are_opposite(unit_vector(*start), unit_vector(*end)):
+        raise GeometryError(
+            f"An edge can't join opposite points of the sky ({start[0]:g} {start[1]:g} and {end[0]:g} "
+            f"{end[1]:g}): put a position between them."
+        )
 
 
 def _only_ring(value: object) -> Sequence[object]:
@@ -112,23 +121,3 @@ def _brief(value: object) -> str:
     if isinstance(value, int | float):
         return "a number"
     return "an object" if isinstance(value, Mapping) else "an array"
-
-
-def _right_ascension(ra: float) -> float:
-    """Bring an angle in degrees into −180 ≤ RA < 180."""
-    if not math.isfinite(ra):
-        raise GeometryError("A right ascension must be a finite number of degrees.")
-    if -180.0 <= ra < 180.0:
-        return ra + 0.0  # makes −0.0 a plain 0.0
-    # The shift leaves noise in the last digits: 186.4 would become −173.60000000000002.
-    shifted = round((ra + 180.0) % 360.0 - 180.0, 12)
-    return -180.0 if shifted >= 180.0 else shifted + 0.0
-
-
-def _declination(dec: float) -> float:
-    """Set a declination beyond a pole to the pole, in degrees."""
-    if not math.isfinite(dec):
-        raise GeometryError("A declination must be a finite number of degrees.")
-    if abs(dec) > 180.0:
-        raise GeometryError(f"Dec {dec:g} is far beyond the pole: a position is [RA, Dec] in degrees.")
-    return max(-90.0, min(90.0, dec)) + 0.0

@@ -14,6 +14,7 @@ from entrepot.kernel.context import RequestContext
 from entrepot.kernel.errors import EntrepotError, InvalidInput, NotFound
 from entrepot.kernel.web.negotiation import negotiate
 from entrepot.modules.archive.pages import browse_page
+from entrepot.modules.archive.query import BadRegion
 from entrepot.modules.archive.settings import ArchiveSettings
 
 __all__ = [
@@ -71,7 +72,9 @@ async def render(
 def render_error(error: EntrepotError, scope: Scope) -> Response:
     """Give a failure the contract's shape: sentences by field, or ``{"detail": …}``."""
     content: object = {"detail": error.detail}
-    if isinstance(error, InvalidInput) and error.fields:
+    if isinstance(error, BadRegion):
+        content = [error.detail]
+    elif isinstance(error, InvalidInput) and error.fields:
         content = error.fields
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     headers = {"Cache-Control": NO_STORE, **error.headers}

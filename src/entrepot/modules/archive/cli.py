@@ -52,6 +52,13 @@ def ingest(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH", help="FITS files and folders.", show_default=False)
     ],
+    in_place: Annotated[
+        bool,
+        typer.Option(
+            "--in-place",
+            help="Leave the files where they are, below ENTREPOT_ARCHIVE_ROOTS, and serve them from there.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would happen, and write nothing.")
     ] = False,
@@ -65,7 +72,7 @@ def ingest(
         ),
     ] = None,
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, max=64, help="Files in hand at the same time.")
+        int, typer.Option("--jobs", "-j", min=1, max=64, help="Batches of files in hand at the same time.")
     ] = JOBS,
     report: Annotated[
         Path | None,
@@ -90,9 +97,9 @@ def ingest(
     """
     cards = _cards(given or ())
     with _open_report(report) as lines:
-        account = Account(sys.stdout if as_json else None, lines, dry_run=dry_run)
+        account = Account(sys.stdout if as_json else None, lines, in_place=in_place, dry_run=dry_run)
         try:
-            stopped = asyncio.run(_ingest(context.obj, paths, cards, account, jobs=jobs, dry_run=dry_run))
+            stopped = asyncio.run(_ingest(context.obj, paths, cards, account, jobs=jobs))
         except EntrepotError:
             if account.counts:
                 account.close(stopped=True)
@@ -142,13 +149,16 @@ def _open_report(path: Path | None) -> Generator[TextIO | None]:
 class Account:
     """What has become of the files so far, and the words for it."""
 
-    def __init__(self, json_to: TextIO | None, report: TextIO | None, *, dry_run: bool) -> None:
+    def __init__(
+        self, json_to: TextIO | None, report: TextIO | None, *, in_place: bool, dry_run: bool
+    ) -> None:
         self.counts: Counter[Verdict] = Counter()
         self.size = 0
         self._refused: list[Outcome] = []
         self._json = json_to
         self._report = report
-        self._dry_run = dry_run
+        self.in_place = in_place
+        self.dry_run = dry_run
         self._start = time.monotonic()
 
     @property
@@ -198,13 +208,17 @@ class Account:
         frames, versions = counts[Verdict.NEW_FRAME], counts[Verdict.NEW_VERSION]
         filed = f"{_plural(frames, 'new frame')}, {_plural(versions, 'new version')}"
         parts = [
-            f"{frames + versions:,} {'would be filed' if self._dry_run else 'filed'} ({filed})",
+            f"{frames + versions:,} {self._done()} ({filed})",
             f"{counts[Verdict.ALREADY]:,} already there",
             f"{counts[Verdict.REFUSED]:,} refused",
         ]
         if counts[Verdict.PASSED_OVER]:
             parts.append(f"{counts[Verdict.PASSED_OVER]:,} passed over (hidden, or not named as FITS)")
         return f"{', '.join(parts)}; {decimal(self.size)} in {_clock(self.seconds)}."
+
+    def _done(self) -> str:
+        done = "registered in place" if self.in_place else "filed"
+        return f"would be {done}" if self.dry_run else done
 
 
 def _members(outcome: Outcome) -> dict[str, object]:
@@ -297,7 +311,6 @@ async def _ingest(
     account: Account,
     *,
     jobs: int,
-    dry_run: bool,
 ) -> bool:
     """Run the intake; True if it was stopped by a signal."""
     async with opened() as process:
@@ -308,7 +321,8 @@ async def _ingest(
             tell=account.tell,
             jobs=jobs,
             given=cards,
-            dry_run=dry_run,
+            in_place=account.in_place,
+            dry_run=account.dry_run,
         )
         bar = sys.stderr.isatty() and not (account.prints_json and sys.stdout.isatty())
         async with _showing(paths, account, bar=bar):

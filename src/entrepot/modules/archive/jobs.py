@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from entrepot.kernel.jobs import Job
 from entrepot.kernel.process import ProcessContext
+from entrepot.modules.archive.service.bulk import prune_job
 from entrepot.modules.archive.service.checks import (
     CHECKSUM_JOB,
     LONGEST_CHECK,
@@ -25,4 +26,7 @@ def jobs(process: ProcessContext) -> list[Job]:
     async def waiting() -> Sequence[int]:
         return await unchecked_versions(process)
 
-    return [Job(name=CHECKSUM_JOB, run=check, due=waiting, seconds=LONGEST_CHECK)]
+    return [
+        Job(name=CHECKSUM_JOB, run=check, due=waiting, seconds=LONGEST_CHECK),
+        prune_job(process),
+    ]

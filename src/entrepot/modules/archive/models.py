@@ -8,6 +8,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
 
+from entrepot.lib.sky import Box, Cover, Quad, Vector
+
 __all__ = [
     "Condition",
     "FileState",
@@ -15,7 +17,10 @@ __all__ = [
     "FramePage",
     "FrameQuery",
     "ListedFrame",
+    "Listing",
     "NewVersion",
+    "Place",
+    "PlaceKind",
     "PostedFrame",
     "PostedThumbnail",
     "Sight",
@@ -87,6 +92,8 @@ class Frame:
     submitter: str = ""
     area: str | None = None
     revision: int = 0
+    cover: Cover | None = None
+    """The area, cut into convex pieces; None where it wasn't read."""
     versions: tuple[Version, ...] = ()
 
 
@@ -109,6 +116,8 @@ class PostedFrame:
     header_extname: str
     related: tuple[str, ...]
     versions: tuple[NewVersion, ...]
+    cover: Cover
+    """The area, cut into convex pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +172,32 @@ class Condition:
     value: object
 
 
+PlaceKind = Literal["point", "cone", "meets", "covers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a frame's footprint is asked for: it has a point, comes near one, meets or covers a region."""
+
+    kind: PlaceKind
+    box: Box
+    """Meets the box of every footprint that is meant."""
+    centre: Vector
+    radius: float = 0.0
+    """Degrees about the centre."""
+    pieces: tuple[Quad, ...] = ()
+    """A region's, convex."""
+    points: tuple[Vector, ...] = ()
+    """All corners of the pieces."""
+
+
 @dataclass(frozen=True, slots=True)
 class FrameQuery:
     """A search: conditions that all hold, an order, and which page of the answer."""
 
     conditions: tuple[Condition, ...] = ()
+    places: tuple[Place, ...] = ()
+    """The index is asked for the first."""
     public: bool | None = None
     order: tuple[tuple[str, bool], ...] = (("observation_date", True),)
     """Columns with whether they run downwards; the id breaks ties in the direction of the last."""
@@ -189,6 +219,14 @@ class ListedFrame:
     related: str
     """The ids of related frames that the caller may see, as JSON numbers between commas."""
     sort_values: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Rows of a search, and how many there are in all where that is known."""
+
+    frames: list[ListedFrame]
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,4 +18,5 @@ archive = Module(
     jobs=jobs,
     mount_commands=mount_commands,
     render_error=render_error,
+    own_limits=[("PUT", "/upload/"), ("POST", "/frames/bulk")],
 )

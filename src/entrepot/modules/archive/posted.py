@@ -6,11 +6,12 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast
 
 from entrepot.kernel.errors import InvalidInput
-from entrepot.lib.sky import GeometryError, footprint_from_geojson
+from entrepot.lib.sky import Cover, GeometryError, cover, footprint_from_geojson
 from entrepot.modules.archive.documents import dumps, read_day, read_moment
 from entrepot.modules.archive.models import NewVersion, PostedFrame, PostedThumbnail
 from entrepot.modules.archive.settings import ArchiveSettings
@@ -108,9 +109,18 @@ def _day(value: object) -> date:
         raise ValueError(DAY_FORM) from None
 
 
-def _area(value: object) -> str:
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A footprint as JSON, and cut into convex pieces."""
+
+    text: str
+    cover: Cover
+
+
+def _area(value: object) -> Area:
     try:
-        return dumps(footprint_from_geojson(value).geojson())
+        footprint = footprint_from_geojson(value)
+        return Area(dumps(footprint.geojson()), cover(footprint))
     except GeometryError as error:
         raise ValueError(f"Invalid polygon: {error}") from None
 
@@ -305,6 +315,8 @@ def _posted(values: Mapping[str, object], headers: object) -> PostedFrame:
     cards = cast("dict[str, object]", headers) if isinstance(headers, dict) else {}
     columns = {name: values[name] for name in COLUMN_READERS if name in values}
     columns["configuration_type"] = values["configuration_type"]
+    area = cast("Area | None", columns["area"])
+    columns["area"] = area and area.text
     columns["submitter"] = _short_card(cards.get("USERID"))
     basename = cast("str", values["basename"])
     related = cast("tuple[str, ...]", values["related_frame_filenames"])
@@ -315,7 +327,11 @@ def _posted(values: Mapping[str, object], headers: object) -> PostedFrame:
         header_extname=_short_card(cards.get("EXTNAME")),
         related=tuple(name for name in related if name != basename),
         versions=cast("tuple[NewVersion, ...]", values["version_set"]),
+        cover=area.cover if area else NOWHERE,
     )
+
+
+NOWHERE = Cover((), (), None)
 
 
 def _short_card(value: object) -> str:

@@ -12,13 +12,14 @@ from starlette.datastructures import QueryParams
 
 from entrepot.kernel.errors import InvalidInput
 from entrepot.kernel.paging import read_limit, read_offset
+from entrepot.lib.sky import Box, cone_box, parse_position, parse_region, unit_vector
 from entrepot.modules.archive.documents import read_day, read_moment
 from entrepot.modules.archive.folding import fold
-from entrepot.modules.archive.models import Condition, FrameQuery, Operator
+from entrepot.modules.archive.models import Condition, FrameQuery, Operator, Place, PlaceKind
 from entrepot.modules.archive.posted import shown
 from entrepot.modules.archive.settings import ArchiveSettings
 
-__all__ = ["FILTERS", "page_limit", "read_query", "read_thumbnail_query", "read_version_query"]
+__all__ = ["FILTERS", "BadRegion", "page_limit", "read_query", "read_thumbnail_query", "read_version_query"]
 
 NOTHING = object()
 """A value that no row has."""
@@ -199,8 +200,7 @@ CHOICES: Mapping[str, Operator] = {
 def read_query(params: QueryParams, settings: ArchiveSettings) -> FrameQuery:
     """Read the filters, the order and the page size; raises InvalidInput, keyed by parameter."""
     conditions: list[Condition] = []
-    # An unfiltered answer to a search by position would look like a filtered one.
-    wrong: dict[str, object] = {name: [NO_SKY] for name in SKY if params.get(name, "").strip()}
+    wrong: dict[str, object] = {}
     present = params.keys()
     for name in [name for name in FILTERS if name in present]:
         one, text = FILTERS[name], params[name]
@@ -215,12 +215,14 @@ def read_query(params: QueryParams, settings: ArchiveSettings) -> FrameQuery:
             conditions += _choices(params.getlist(name), operator, settings)
         except ValueError as error:
             wrong[name] = [str(error)]
+    places = _places(params, wrong)
     if wrong:
         raise InvalidInput.of(wrong)
     if BOOLEANS.get(params.get("exclude_calibrations", "")):
         conditions.append(Condition(CHOICE_COLUMN, "in", settings.science_types))
     return FrameQuery(
         conditions=tuple(one for one in conditions if one.value is not NOTHING),
+        places=places,
         nothing=any(one.value is NOTHING for one in conditions),
         public=BOOLEANS.get(params.get("public", "")),
         order=_order(params.get("ordering", "")),
@@ -230,8 +232,82 @@ def read_query(params: QueryParams, settings: ArchiveSettings) -> FrameQuery:
 
 
 CHOICE_COLUMN = "configuration_type"
-SKY = ("covers", "intersects")
-NO_SKY = "This version can't search by position on the sky; leave the parameter out."
+
+
+def _places(params: QueryParams, wrong: dict[str, object]) -> tuple[Place, ...]:
+    """Read where on the sky is searched, the smallest place first: the index is asked for that.
+
+    Raises BadRegion; what is wrong with a cone is put into ``wrong``.
+    """
+    places = [
+        _region(kind, params[name], name) for name, kind in REGIONS.items() if params.get(name, "").strip()
+    ]
+    position, radius = params.get("position", ""), params.get("radius", "")
+    if position.strip() or radius.strip():
+        try:
+            places.append(_cone(position, radius))
+        except InvalidInput as error:
+            wrong |= error.fields
+    return tuple(sorted(places, key=_extent))
+
+
+def _extent(place: Place) -> float:
+    return max(high - low for low, high in zip(place.box.low, place.box.high, strict=True))
+
+
+def has_region(params: QueryParams) -> bool:
+    """Tell whether a search is for more than a point."""
+    texts = [params.get(name, "").strip() for name in REGIONS]
+    return any(text and (len(text) > POINT_LENGTH or text[:5].upper() != "POINT") for text in texts)
+
+
+POINT_LENGTH = 100
+
+
+class BadRegion(InvalidInput):
+    """What stands for a region of the sky isn't one; clients know it as an array of one sentence."""
+
+
+POINT_FORM = "Point must be specified with exact format 'POINT(RA DEC)'"
+
+
+REGIONS: Mapping[str, PlaceKind] = {"covers": "covers", "intersects": "meets"}
+
+
+def _region(kind: PlaceKind, text: str, name: str) -> Place:
+    try:
+        region = parse_region(parse_text(text))
+    except ValueError as error:
+        reason = POINT_FORM if text.strip().upper().startswith("POINT") else str(error)
+        raise BadRegion(f"Error with {name} query: {reason}") from None
+    if region.point is not None:
+        return Place("point", region.box, region.point)
+    # A footprint that covers the region covers each of its points, so its box meets that of one of them.
+    box = Box(region.points[0], region.points[0]) if kind == "covers" else region.box
+    return Place(kind, box, region.points[0], pieces=region.pieces, points=region.points)
+
+
+def _cone(position: str, radius: str) -> Place:
+    wrong: dict[str, object] = {}
+    centre, reach = (0.0, 0.0), 0.0
+    try:
+        centre = parse_position(parse_text(position))
+    except ValueError as error:
+        wrong["position"] = [str(error)]
+    try:
+        reach = _real(radius)
+        if not 0 <= reach <= WIDEST:
+            raise ValueError(f"Enter a number of degrees from 0 to {WIDEST}.")
+    except ValueError as error:
+        wrong["radius"] = [str(error) if radius.strip() else NO_RADIUS]
+    if wrong:
+        raise InvalidInput.of(wrong)
+    vector = unit_vector(*centre)
+    return Place("cone", cone_box(vector, reach), vector, reach)
+
+
+WIDEST = 90
+NO_RADIUS = "A position needs a radius in degrees, as in position=83.63,22.01&radius=0.5."
 
 
 def _choices(texts: Sequence[str], operator: Operator, settings: ArchiveSettings) -> list[Condition]:

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, ForeignKey, Index, SmallInteger, Table, false
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    UniqueConstraint,
+    column,
+    event,
+    false,
+    table,
+    text,
+)  # fmt: skip
 
 from entrepot.kernel.db import Double, Id, Text, Timestamp, metadata
 
-__all__ = ["document", "frame", "relation", "thumbnail", "version"]
+__all__ = [
+    "CORNERS", "SKY_BOX", "document", "frame", "piece", "relation", "sky_index", "thumbnail", "version",
+]  # fmt: skip
 
 
 def _text(name: str, *, unique: bool = False) -> Column[str]:
@@ -26,6 +46,11 @@ def _frame_id(name: str = "frame_id", *, primary_key: bool = False) -> Column[in
         primary_key=primary_key,
     )
 
+
+CORNERS = tuple(f"{corner}{axis}" for corner in "abcd" for axis in "xyz")
+"""The corners of a convex piece of a footprint, unit vectors, anticlockwise seen from outside."""
+SKY_BOX = ("x0", "x1", "y0", "y1", "z0", "z1")
+"""What a footprint lies within, bulge included: least and greatest x, y and z of its unit vectors."""
 
 frame = Table(
     "archive_frame",
@@ -52,6 +77,11 @@ frame = Table(
     Column("request_id", BigInteger()),
     _text("submitter"),
     Column("area", Text()),
+    # The footprint's convex pieces: their number, and the corners if there is but one.
+    Column("sky_pieces", Integer()),
+    *(Column(f"sky_{name}", Double) for name in (*CORNERS, *SKY_BOX)),
+    # The observation date as the sky index has it; null for what no search of the sky finds.
+    Column("sky_time", Double),
     Column("has_version", Boolean(), nullable=False, server_default=false()),
     Column("revision", BigInteger(), nullable=False, server_default="0"),
     Column("created", Timestamp(), nullable=False),
@@ -76,6 +106,52 @@ Index("ix_archive_frame_observation", frame.c.observation_id)
 Index("ix_archive_frame_request", frame.c.request_id)
 Index("ix_archive_frame_public", frame.c.public_date)
 Index("ix_archive_frame_submitter", frame.c.submitter)
+
+# Boxes of four dimensions, the fourth being time: a field that was observed 100,000 times is searched for
+# its newest frames by slices of time. PostgreSQL indexes them as cubes, SQLite in an R*Tree beside the table.
+_LOW, _HIGH = (", ".join(f"sky_{axis}{end}" for axis in "xyz") for end in "01")
+Index(
+    "ix_archive_frame_sky",
+    text(f"cube(ARRAY[{_LOW}, sky_time], ARRAY[{_HIGH}, sky_time])"),
+    postgresql_using="gist",
+    postgresql_where=frame.c.sky_time.is_not(None),
+    _table=frame,
+).ddl_if(dialect="postgresql")
+
+sky_index = table(
+    "archive_sky", column("id", Id()), *(column(name, Double) for name in (*SKY_BOX, "t0", "t1"))
+)
+"""SQLite's R*Tree of footprints, which triggers keep as ``frame`` has them."""
+
+_BOX = ", ".join((*SKY_BOX, "t0", "t1"))
+_ENTRY = ", ".join(f"NEW.sky_{name}" for name in (*SKY_BOX, "time", "time"))
+_ADD = f"INSERT INTO archive_sky VALUES (NEW.id, {_ENTRY});"  # noqa: S608 - our own names
+_REMOVE = "DELETE FROM archive_sky WHERE id = OLD.id;"
+SKY_INDEX_DDL = (
+    f"CREATE VIRTUAL TABLE archive_sky USING rtree(id, {_BOX})",
+    "CREATE TRIGGER archive_sky_added AFTER INSERT ON archive_frame "
+    f"WHEN NEW.sky_time IS NOT NULL BEGIN {_ADD} END",
+    "CREATE TRIGGER archive_sky_removed AFTER DELETE ON archive_frame "
+    f"WHEN OLD.sky_time IS NOT NULL BEGIN {_REMOVE} END",
+    "CREATE TRIGGER archive_sky_left AFTER UPDATE ON archive_frame "
+    f"WHEN OLD.sky_time IS NOT NULL AND NEW.sky_time IS NULL BEGIN {_REMOVE} END",
+    "CREATE TRIGGER archive_sky_moved AFTER UPDATE ON archive_frame "
+    f"WHEN NEW.sky_time IS NOT NULL BEGIN {_REMOVE} {_ADD} END",
+)
+for _statement in SKY_INDEX_DDL:
+    event.listen(frame, "after_create", DDL(_statement).execute_if(dialect="sqlite"))
+event.listen(frame, "before_drop", DDL("DROP TABLE IF EXISTS archive_sky").execute_if(dialect="sqlite"))
+
+piece = Table(
+    "archive_piece",
+    metadata,
+    _frame_id(primary_key=True),
+    Column("number", Integer(), primary_key=True),
+    # A piece of what lies around the footprint, which a region that it covers must keep out of.
+    Column("outside", Boolean(), nullable=False),
+    *(Column(name, Double, nullable=False) for name in CORNERS),
+)
+"""The convex pieces of a footprint that has several."""
 
 document = Table(
     "archive_document",
@@ -148,3 +224,19 @@ thumbnail = Table(
     sqlite_autoincrement=True,
 )
 """A small picture of a frame."""
+
+bulk = Table(
+    "archive_bulk",
+    metadata,
+    _id(),
+    Column("user_id", Id(), nullable=False),
+    Column("key", Text(), nullable=False),
+    Column("first_line", BigInteger(), nullable=False),
+    Column("digests", Text(), nullable=False),
+    Column("results", LargeBinary(), nullable=False),
+    Column("created", Timestamp(), nullable=False),
+    # Also what keeps two requests with one key from filing the same lines.
+    UniqueConstraint("user_id", "key", "first_line"),
+    sqlite_autoincrement=True,
+)
+"""A batch that was filed under an idempotency key: a digest of each line, and the results, compressed."""

@@ -31,7 +31,7 @@ NAME = "a-b-c-d-e00.fits"
 
 def _posted(file: LocalFile) -> PostedFrame:
     md5 = file.checksums.md5
-    version = {"key": md5, "md5": md5, "extension": split_name(file.path.name)[1]}
+    version = {"key": md5, "md5": md5, "extension": split_name(file.path.name, Rules())[1]}
     return read_frame(read_record(file.path, Rules()) | {"version_set": [version]}, ArchiveSettings())
 
 

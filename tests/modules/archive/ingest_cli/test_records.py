@@ -1,14 +1,16 @@
 """What is read from headers and a name, by the contract's rules."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from entrepot.kernel.errors import InvalidInput
+from entrepot.kernel.errors import InvalidInput, SettingsError
+from entrepot.kernel.settings import load_settings
 from entrepot.lib.fits import Card, FitsError
 from entrepot.modules.archive.posted import read_frame
-from entrepot.modules.archive.service.records import Rules, record_of, rules_of, split_name
+from entrepot.modules.archive.service.records import Rules, record_of, rules_of
 from entrepot.modules.archive.settings import ArchiveSettings
 from tests.modules.archive.ingest_cli.holdings import CARDS
 
@@ -35,20 +37,6 @@ def test_a_record_is_what_a_client_posts() -> None:
     posted = read_frame(json.loads(json.dumps(record)) | {"version_set": [version]}, ArchiveSettings())
     assert posted.basename == NAME
     assert posted.values["request_id"] == 777
-
-
-@pytest.mark.parametrize(
-    ("name", "parts"),
-    [("a.fits", ("a", ".fits")), ("a-b_c.fits.fz", ("a-b_c", ".fits.fz"))],
-)
-def test_names(name: str, parts: tuple[str, str]) -> None:
-    assert split_name(name) == parts
-
-
-@pytest.mark.parametrize("name", [".fits", "a.b.fits", "a", "a.FITS", "a.fits.gz", "a.pdf", "a.fits.", ""])
-def test_names_that_are_refused(name: str) -> None:
-    with pytest.raises(FitsError):
-        split_name(name)
 
 
 @pytest.mark.parametrize(
@@ -222,10 +210,125 @@ def test_given_cards_go_over_those_of_every_hdu() -> None:
     assert record["headers"]["PROPID"] == "GIVEN"
 
 
-def test_other_cards_can_be_mapped() -> None:
-    keywords = dict(Rules().keywords) | {"target_name": "TARGET", "site_id": "SITE"}
-    record = record_of([{**CARDS, "TARGET": "M 33", "SITE": "lsc"}], NAME, ".fits", Rules(keywords=keywords))
-    assert (record["target_name"], record["site_id"]) == ("M 33", "lsc")
+def _mapped(cards: dict[str, Card], name: str = NAME, **changes: Any) -> dict[str, Any]:
+    return record_of([cards], name, ".fits", rules_of(ArchiveSettings(**changes), {}))
+
+
+@pytest.mark.parametrize(
+    ("key", "field", "value"),
+    [
+        ("proposal_id_key", "proposal_id", "P-2"),
+        ("observation_date_key", "observation_date", "2026-01-02T03:04:05"),
+        ("observation_day_key", "observation_day", "20260102"),
+        ("instrument_id_key", "instrument_id", "zz01"),
+        ("site_id_key", "site_id", "zzz"),
+        ("telescope_id_key", "telescope_id", "9m9z"),
+        ("configuration_type_key", "configuration_type", "GUIDE"),
+        ("observation_id_key", "observation_id", 42),
+        ("request_id_key", "request_id", 43),
+        ("reduction_level_key", "reduction_level", 44),
+        ("exposure_time_key", "exposure_time", 4.5),
+        ("primary_optical_element_key", "primary_optical_element", "zs"),
+        ("target_name_key", "target_name", "M 33"),
+        ("public_date_key", "public_date", "2026-02-02T00:00:00"),
+    ],
+)
+def test_other_cards_can_be_mapped(key: str, field: str, value: Card) -> None:
+    own = ArchiveSettings().model_dump()[key][0]
+    cards = {name: card for name, card in CARDS.items() if name != own} | {"OTHER": value}
+    assert _mapped(cards, **{key: "OTHER"})[field] == value
+    assert _mapped(cards, **{key: f"{own}, THIRD, OTHER"})[field] == value
+    before = _mapped(CARDS | {"OTHER": value}, **{key: f"{own},OTHER"})
+    assert (before[field] == value) is (own not in CARDS)
+
+
+def test_the_rest_of_the_mapping() -> None:
+    assert _mapped(CARDS | {"MADEOF": "a.fits"}, related_frame_keys="MADEOF")["related_frame_filenames"] == [
+        "a"
+    ]
+    catalog = _mapped(CARDS, "x_cat", catalog_target_frame_key="OF", related_frame_keys="OF")
+    assert (catalog["headers"]["OF"], catalog["related_frame_filenames"]) == ("x", ["x"])
+    cards = CARDS | {
+        "OBJECT": "none of it",
+        "BLKUID": "none of it",
+        "SECRET": 1,
+        "GROUP": "NONE",
+        "CONF": "NONE",
+    }
+    record = _mapped(
+        cards,
+        null_header_values="None of it",
+        header_blacklist="SECRET",
+        requestgroup_id_key="GROUP",
+        configuration_id_key="CONF",
+    )
+    assert record["target_name"] == ""
+    assert record["observation_id"] is None
+    assert "SECRET" not in record["headers"]
+    assert record["headers"]["GROUP"] is record["headers"]["CONF"] is None
+    placed = CARDS | {"SIZE": 36.0, "ALPHA": "01:00:00", "DELTA": "10:00:00"}
+    assert _mapped(placed)["area"] is None
+    assert _mapped(placed, radius_key="SIZE", ra_key="ALPHA", dec_key="DELTA")["area"] is not None
+
+
+def test_other_cards_can_be_required() -> None:
+    cards = {name: card for name, card in CARDS.items() if name not in ("PROPID", "BLKUID", "TELID")}
+    with pytest.raises(FitsError, match="lacks TELID, PROPID"):
+        _mapped(cards, required_headers="INSTRUME, TELID, PROPID")
+    record = _mapped(cards, required_headers="INSTRUME")
+    assert (record["proposal_id"], record["observation_id"], record["telescope_id"]) == ("", None, "")
+    for lacking in ("DATE-OBS", "OBSTYPE"):
+        with pytest.raises(FitsError, match=f"{lacking} has no value"):
+            _mapped(
+                {name: card for name, card in CARDS.items() if name != lacking},
+                "x",
+                required_headers="INSTRUME",
+            )
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"site_id_key": ","},
+        {"site_id_key": "SI\x07TE"},
+        {"related_frame_keys": "x" * 81},
+        {"file_classes": ".fits"},
+        {"file_classes": "fits=fits"},
+        {"file_classes": ".=fits"},
+        {"file_classes": ".a/b=fits"},
+        {"file_classes": ".x=FITS"},
+        {"file_classes": ".x=picture"},
+        {"file_classes": ".x=fits,.x=tar"},
+        {"file_classes": f".{'x' * 20}=fits"},
+    ],
+)
+def test_a_bad_setting_is_told_in_one_sentence(setting: dict[str, str]) -> None:
+    [(name, value)] = setting.items()
+    variable = f"ENTREPOT_ARCHIVE_{name.upper()}"
+    with pytest.raises(SettingsError) as refused:
+        load_settings({"archive": ArchiveSettings}, {variable: value})
+    said = str(refused.value)
+    assert said.startswith(f"{variable} is not right: ")
+    assert said.endswith(".")
+    assert said.isprintable()
+    assert len(said) < 400
+
+
+def test_the_rules_go_to_the_children_as_json() -> None:
+    settings = ArchiveSettings(file_classes=".h5=described, .gif=refused", site_id_key="A,B")
+    rules = rules_of(settings, {"OBJECT": "given"})
+    assert rules_of(ArchiveSettings(), {}) == Rules(**_kept(rules_of(ArchiveSettings(), {})))
+    again = Rules(**json.loads(json.dumps(asdict(rules))))
+    assert json.dumps(asdict(again)) == json.dumps(asdict(rules))
+    assert "B" in str(again.alternatives)
+    assert again.classes[".h5"] == "described"
+    assert ".gif" not in again.classes
+
+
+def _kept(rules: Rules) -> dict[str, Any]:
+    """What a facility that sets nothing has, of which only four are in the settings alone."""
+    names = ("calibration_types", "public_proposals", "private_proposals", "private_name_parts")
+    return {name: getattr(rules, name) for name in names}
 
 
 def test_a_square_about_a_position_is_a_footprint_too() -> None:

@@ -66,7 +66,7 @@ async def test_each_has_its_reason_and_the_good_ones_are_filed(
         "loop.fits": "can't be read: Too many levels of symbolic links",
         "unreadable.fits": "can't be read: Input/output error",
         "absent.fits": "There is no such file",
-        "notes.txt": "Only files named .fits and .fits.fz are filed.",
+        "notes.txt": "Files named .txt aren't filed; these are: .fits, ",
         ".hidden.fits": "begins with a dot",
     }
     good = {"a-good-one.fits", "z-good-one.fits"}

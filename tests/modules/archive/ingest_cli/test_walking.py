@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.modules.archive.service.records import rules_of
 from entrepot.modules.archive.service.walking import Extent, Found, measure, walk
+from entrepot.modules.archive.settings import ArchiveSettings
 
 
 @pytest.fixture
@@ -93,3 +95,32 @@ def test_a_count_that_nobody_wants_ends(tree: Path) -> None:
     extent = Extent(unwanted=True)
     measure([tree], extent)
     assert (extent.files, extent.whole) == (0, False)
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> Path:
+    for name in (
+        "a.pdf", "a.pdf.json", "b.jpg", "b.json", "c.png", "d.pdf.json", "e.h5", "e.h5.json", "f.json",
+        "g.json.json", "g.json", "x.tar.gz", "y.v1.tar.gz", "y.v1.fits.gz",
+    ):  # fmt: skip
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        ("", ["a.pdf", "b.jpg", "x.tar.gz", "y.v1.fits.gz"]),
+        (".h5=described,.pdf=refused", ["b.jpg", "e.h5", "x.tar.gz", "y.v1.fits.gz"]),
+        (".json=described", ["a.pdf", "b.jpg", "g.json", "x.tar.gz", "y.v1.fits.gz"]),
+        (".v1.tar.gz=tar,.fits.gz=refused", ["a.pdf", "b.jpg", "x.tar.gz", "y.v1.tar.gz"]),
+    ],
+)
+def test_files_are_found_by_their_class_and_described_ones_with_their_description(
+    described: Path, classes: str, expected: list[str]
+) -> None:
+    rules = rules_of(ArchiveSettings(file_classes=classes), {})
+    assert [one.path.name for one in walk([described], rules) if not one.passed_over] == expected
+    extent = Extent()
+    measure([described], extent, rules)
+    assert extent.files == len(expected)

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from entrepot.kernel.context import VisitRoute
 from entrepot.kernel.errors import NotFound
-from entrepot.modules.archive.routes import accounts, frames, holdings
+from entrepot.modules.archive.routes import accounts, bulk, frames, holdings, upload
 
 __all__ = ["router"]
 
@@ -43,7 +43,7 @@ def router(prefix: str) -> APIRouter:
     """Make the routes below ``prefix``; each that ends in a slash also answers without it, by a redirect."""
     register_url_convertor("row", RowConvertor())
     routes = APIRouter(prefix=prefix, route_class=VisitRoute)
-    for part in (frames, holdings, accounts):
+    for part in (frames, bulk, holdings, upload, accounts):
         part.add_routes(routes)
     for path in ITEMS:
         for ending in ("/", ".json"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ from entrepot.modules.archive.documents import Json, frame_answer, join_document
 from entrepot.modules.archive.models import FramePage, FrameQuery
 from entrepot.modules.archive.paging import cursor_envelope, offset_envelope
 from entrepot.modules.archive.posted import read_frame
-from entrepot.modules.archive.query import FILTERS, read_query
+from entrepot.modules.archive.query import FILTERS, has_region, read_query
 from entrepot.modules.archive.service import ingest, search
 
 __all__ = ["add_routes"]
@@ -31,6 +32,10 @@ OPTIONS: Mapping[str, str] = {
     "exclude_configuration_type": "none of these types (repeat the parameter)",
     "exclude_OBSTYPE": "none of these types (repeat the parameter)",
     "exclude_calibrations": "true: science types only",
+    "covers": "WKT or GeoJSON in degrees, as POINT(83.63 22.01): footprints that cover it",
+    "intersects": "WKT or GeoJSON in degrees: footprints that meet it",
+    "position": "RA,DEC in degrees, or sexagesimal as 05:34:31.9,+22:00:52: the centre of a cone",
+    "radius": "degrees about the position: footprints that come as near",
     "public": "false: only what is not public (with an account: of your own proposals)",
     "limit": "rows on a page",
     "offset": "rows to pass over",
@@ -87,7 +92,7 @@ async def list_frames(visit: Visit) -> Response:
     """Search the frames that you may see; all filters combine with AND, unknown parameters are ignored."""
     form = form_of(visit)
     params, settings = visit.request.query_params, settings_of(visit)
-    query = read_query(params, settings)
+    query = await _query(visit)
     by_cursor = params.get("pagination_style") == "cursor"
     if by_cursor:
         query = _at_cursor(params.get("cursor", ""), query, visit.process.secret)
@@ -106,6 +111,13 @@ async def list_frames(visit: Visit) -> Response:
         return await render(visit, cursor_envelope(visit, results, query, page, visit.process.secret), form)
     envelope = offset_envelope(visit, results, limit=query.limit, offset=query.offset, page=page)
     return await render(visit, envelope, form)
+
+
+async def _query(visit: RequestContext) -> FrameQuery:
+    params, settings = visit.request.query_params, settings_of(visit)
+    if has_region(params):  # which may take some milliseconds to be cut into pieces
+        return await asyncio.to_thread(read_query, params, settings)
+    return read_query(params, settings)
 
 
 def _at_cursor(token: str, query: FrameQuery, secret: bytes) -> FrameQuery:
@@ -147,7 +159,7 @@ async def create_frame(visit: Visit) -> Response:
 async def show_frame(visit: Visit, frame_id: int) -> Response:
     """Give one frame; the filters of the list hold for it too."""
     form = form_of(visit)
-    query = read_query(visit.request.query_params, settings_of(visit))
+    query = await _query(visit)
     wanted = _wants_thumbnails(visit)
     async with visit.reading() as (caller, session):
         found, pictures = await search.find_frame(session, caller, frame_id, query, with_thumbnails=wanted)

@@ -11,9 +11,10 @@ import structlog
 
 from entrepot.kernel.db import WriteSession
 from entrepot.kernel.errors import EntrepotError, Gone, NotFound
-from entrepot.kernel.objects import Checksums, ObjectChanged, ObjectMissing, OpenObject
+from entrepot.kernel.objects import Checksums, ObjectChanged, ObjectMissing, ObjectOutside, OpenObject
 from entrepot.kernel.process import ProcessContext
 from entrepot.modules.archive.models import FileState, StoredFile, Version
+from entrepot.modules.archive.service.roots import VANISHED, is_in_place, open_object, read_checksums
 from entrepot.modules.archive.store import files as store
 
 __all__ = ["CHECKSUM_JOB", "LONGEST_CHECK", "check_versions", "open_file", "unchecked_versions"]
@@ -27,6 +28,11 @@ LONGEST_CHECK = 25 * 60.0
 OVERWRITTEN = (
     "The file of this version was overwritten in the store by another one of the same name, "
     "so its bytes can't be given any more; the newest version of the frame has them."
+)
+ABSENT = "The store doesn't have the file of this version."
+CHANGED_IN_PLACE = (
+    "The file of this version was changed where it lies since it was registered, "
+    "so its bytes can't be given any more."
 )
 
 log = structlog.stdlib.get_logger(__name__)
@@ -69,8 +75,8 @@ async def _check(process: ProcessContext, version_id: int) -> None:
 
 async def _look(process: ProcessContext, version: Version) -> tuple[FileState, Checksums | None, str | None]:
     try:
-        sums, stat = await process.objects.checksums(version.path, version=version.store_version)
-    except ObjectMissing:
+        sums, stat = await read_checksums(process, version.path, version.store_version)
+    except (ObjectMissing, ObjectOutside):
         return FileState.MISSING, None, None
     except ObjectChanged:
         return FileState.UNCHECKED, None, None
@@ -126,11 +132,11 @@ async def open_file(process: ProcessContext, file: StoredFile) -> OpenObject:
     Raises NotFound if the store hasn't got it, and Gone if other bytes lie in its place.
     """
     if file.replaced:
-        raise Gone(OVERWRITTEN)
+        raise _gone(file)
     try:
-        opened = await process.objects.open(file.path, version=file.store_version)
+        opened = await open_object(process, file.path, file.store_version)
     except ObjectMissing as error:
-        raise NotFound("The store doesn't have the file of this version.") from error
+        raise NotFound(VANISHED if is_in_place(file.path) else ABSENT) from error
     try:
         await _prove(process, file, opened)
     except BaseException:
@@ -139,20 +145,24 @@ async def open_file(process: ProcessContext, file: StoredFile) -> OpenObject:
     return opened
 
 
+def _gone(file: StoredFile) -> Gone:
+    return Gone(CHANGED_IN_PLACE if is_in_place(file.path) else OVERWRITTEN)
+
+
 async def _prove(process: ProcessContext, file: StoredFile, opened: OpenObject) -> None:
     etag = opened.stat.etag
     if etag == file.etag and file.state in (FileState.MISMATCH, FileState.OVERWRITTEN):
-        raise Gone(OVERWRITTEN)
+        raise _gone(file)
     if etag == file.etag or (file.store_version is not None and etag == file.md5):
         return
     try:
-        sums, stat = await process.objects.checksums(file.path, version=file.store_version)
+        sums, stat = await read_checksums(process, file.path, file.store_version)
     except (ObjectChanged, ObjectMissing) as error:
-        raise Gone(OVERWRITTEN) from error
+        raise _gone(file) from error
     if sums.md5 != file.md5 or stat.etag != etag:
         if file.kind == "version" and stat.etag == etag:
             await _record(process, file.id, await _other_bytes(process, file.id), None, etag)
-        raise Gone(OVERWRITTEN)
+        raise _gone(file)
     if file.kind == "version":
         await _record(process, file.id, FileState.CHECKED, sums, etag)
         return

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 from entrepot.kernel.db import ReadSession
-from entrepot.kernel.errors import Gone, NotFound
+from entrepot.kernel.errors import NotFound
 from entrepot.kernel.identity import Caller
 from entrepot.kernel.objects import OpenObject
 from entrepot.kernel.process import ProcessContext
 from entrepot.modules.archive.models import StoredFile
-from entrepot.modules.archive.service.checks import OVERWRITTEN, open_file
+from entrepot.modules.archive.service.checks import open_file
 from entrepot.modules.archive.service.visibility import sight_of
 from entrepot.modules.archive.store import files as store
 
@@ -70,9 +70,7 @@ async def open_source(process: ProcessContext, file: StoredFile) -> FileSource:
 
 async def signed_url(process: ProcessContext, file: StoredFile, seconds: int) -> str | None:
     """Give a URL of the store at which exactly these bytes are had for a while; None where it can't."""
-    if file.replaced:
-        raise Gone(OVERWRITTEN)
-    if file.store_version is None:
+    if file.store_version is None:  # nothing else keeps other bytes of the same name apart
         return None
     return await process.objects.signed_url(
         file.path, version=file.store_version, filename=file.filename, expires=seconds

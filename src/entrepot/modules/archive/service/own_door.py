@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import stat
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from io import FileIO
-from pathlib import Path
 from typing import Any, cast
 
 from entrepot.kernel.db import WriteSession
 from entrepot.kernel.errors import Conflict, EntrepotError, InvalidInput
-from entrepot.kernel.objects import PIECE, Checksums, Digest, ObjectExists, Stored
+from entrepot.kernel.objects import Checksums, ObjectExists, Stored
 from entrepot.kernel.process import ProcessContext
 from entrepot.modules.archive.models import Frame, PostedFrame
 from entrepot.modules.archive.service.download import media_type
 from entrepot.modules.archive.service.filing import own_path
-from entrepot.modules.archive.service.ingest import Filed, NewFile, file_frame
+from entrepot.modules.archive.service.ingest import Filed, NewFile, file_frames
+from entrepot.modules.archive.service.local_files import LocalFile
+from entrepot.modules.archive.service.readers import Lent
+from entrepot.modules.archive.service.roots import InPlace, remove_object
 from entrepot.modules.archive.service.visibility import of_the_service
 from entrepot.modules.archive.store import files as store
 
-__all__ = ["AlreadyThere", "LocalFile", "Placed", "known_sums", "local_file", "path_for", "place", "register"]
+__all__ = [
+    "AlreadyThere", "Placed", "known_sums", "leave_in_place", "path_for", "place", "place_all", "place_taken",
+    "placed_at", "register",
+]  # fmt: skip
 
-AT_ONCE = 32 * PIECE
-"""Bytes that a thread reads before it can be told to stop."""
-CHANGED = "It changed while it was being read; ingest it again when nobody writes to it."
+
+THERE = "A version has these bytes already."
 
 
 class AlreadyThere(Conflict):
@@ -38,90 +38,8 @@ class AlreadyThere(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class LocalFile:
-    """A file of this machine as it was when its checksums were taken."""
-
-    path: Path
-    checksums: Checksums
-    identity: tuple[int, ...]
-
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Read the file again in pieces of 1 MiB; raises InvalidInput if it is another one by now."""
-        reading, left = _pieces(self.path, self.identity), self.checksums.size
-        while left > 0:
-            piece = await asyncio.to_thread(next, reading, b"")
-            if not piece:
-                raise InvalidInput(CHANGED)
-            left -= len(piece)
-            yield piece
-
-
-async def local_file(path: Path) -> LocalFile:
-    """Take the checksums of a file.
-
-    Raises InvalidInput, in one sentence, for what isn't a regular file, can't be read or is being written.
-    """
-    reading = _read_through(path)
-    while (file := await asyncio.to_thread(next, reading)) is None:
-        pass
-    return file
-
-
-def _read_through(path: Path) -> Iterator[LocalFile | None]:
-    """Yield None every 32 MiB, so that a thread can be told to stop, and the checksums at last."""
-    digest = Digest()
-    with _readable(), _open(path) as file:
-        identity = _identity(file)
-        while _feed(file, digest):
-            yield None
-        if _identity(file) != identity:
-            raise InvalidInput(CHANGED)
-    yield LocalFile(path, digest.result(), identity)
-
-
-def _pieces(path: Path, identity: tuple[int, ...]) -> Iterator[bytes]:
-    with _readable(), _open(path) as file:
-        if _identity(file) != identity:
-            raise InvalidInput(CHANGED)
-        while piece := file.read(PIECE):
-            yield piece
-
-
-@contextmanager
-def _readable() -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InvalidInput(f"It can't be read: {error.strerror or error}.") from error
-
-
-def _open(path: Path) -> FileIO:
-    # Non-blocking, so that a pipe can't hold the thread; it means nothing to a file.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise InvalidInput("It isn't a regular file.")
-    return os.fdopen(descriptor, "rb", buffering=0)
-
-
-def _feed(file: FileIO, digest: Digest) -> bool:
-    """Digest the next 32 MiB; False at the end."""
-    for _ in range(AT_ONCE // PIECE):
-        piece = file.read(PIECE)
-        if not piece:
-            return False
-        digest.feed(piece)
-    return True
-
-
-def _identity(file: FileIO) -> tuple[int, ...]:
-    found = os.fstat(file.fileno())
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-@dataclass(frozen=True, slots=True)
 class Placed:
-    """A frame whose new version lies in the store; what is missing is its rows."""
+    """A frame whose new version lies where it is served from; what is missing is its rows."""
 
     posted: PostedFrame
     file: NewFile
@@ -169,14 +87,65 @@ async def place(
         if (await known_sums(process, [announced.md5]))[0]:
             return None
         stored = await put(pieces(), replace=True)
-    return _placed(posted, path, stored)
+    return placed_at(posted, path, stored)
 
 
-def _placed(posted: PostedFrame, path: str, stored: Stored) -> Placed:
+async def place_all(
+    process: ProcessContext, files: Sequence[tuple[PostedFrame, LocalFile]], *, at_once: int
+) -> list[Placed | EntrepotError]:
+    """Put files of this machine into the store, ``at_once`` at a time; what is wrong with one stops no other.
+
+    Answers are as `place` has them, AlreadyThere for its None; raises Unavailable.
+    """
+    room = asyncio.Semaphore(at_once)
+
+    async def place_one(posted: PostedFrame, file: LocalFile) -> Placed | EntrepotError:
+        async with room:
+            try:
+                placed = await place(process, posted, file.checksums, file.pieces)
+            except (InvalidInput, Conflict) as error:
+                return error
+        return placed or AlreadyThere(THERE)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(place_one(posted, file)) for posted, file in files]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+async def place_taken(
+    process: ProcessContext, reader: Lent, files: Sequence[tuple[PostedFrame, LocalFile]]
+) -> list[Placed | EntrepotError]:
+    """Have the process that took files put them into the store's folder; answers are as `place_all`'s."""
+    folder = process.objects.folder
+    if folder is None:
+        return await place_all(process, files, at_once=len(files))
+    paths = [path_for(process, posted) for posted, _ in files]
+    stored = await reader.put(folder, [(file, path) for (_, file), path in zip(files, paths, strict=True)])
+    results: list[Placed | EntrepotError] = []
+    for (posted, file), path, answer in zip(files, paths, stored, strict=True):
+        if isinstance(answer, Stored):
+            results.append(placed_at(posted, path, answer))
+        elif answer is None or isinstance(answer, ObjectExists):
+            results += await place_all(process, [(posted, file)], at_once=1)
+        else:
+            results.append(answer)
+    return results
+
+
+def placed_at(posted: PostedFrame, path: str, stored: Stored) -> Placed:
+    """Say where the bytes of a frame's one version lie."""
     kept = stored.stat.version
     version = replace(posted.versions[0], key=kept or stored.checksums.md5)
     file = NewFile(version, path, kept, stored.checksums, stored.stat.etag)
     return Placed(replace(posted, versions=(version,)), file)
+
+
+def leave_in_place(posted: PostedFrame, checksums: Checksums, found: InPlace) -> Placed:
+    """Say that the bytes of a frame's one version stay where they are."""
+    return Placed(posted, NewFile(posted.versions[0], found.path, None, checksums, found.etag))
 
 
 async def register(process: ProcessContext, placed: Sequence[Placed]) -> list[Filed | EntrepotError]:
@@ -194,36 +163,33 @@ async def register(process: ProcessContext, placed: Sequence[Placed]) -> list[Fi
 
 
 async def _file_all(process: ProcessContext, placed: Sequence[Placed]) -> list[Filed | EntrepotError]:
-    results: dict[int, Filed | EntrepotError] = {}
-    # In the order of their names, so that two processes with the same frames don't wait in a circle.
-    order = sorted(range(len(placed)), key=lambda index: placed[index].posted.basename)
+    items = [(one.posted, partial(_file_of, one)) for one in placed]
 
-    async def work(session: WriteSession) -> None:
-        for index in order:
-            results[index] = await _file(session, placed[index])
+    async def work(session: WriteSession) -> list[Filed | InvalidInput]:
+        return await file_frames(session, items)
 
     try:
-        await process.database.transact(work)
+        return [_meaning(result) for result in await process.database.transact(work)]
     except Conflict as error:
         if len(placed) == 1:
             return [error]
         return [(await _file_all(process, [one]))[0] for one in placed]
-    return [results[index] for index in range(len(placed))]
 
 
-async def _file(session: WriteSession, placed: Placed) -> Filed | EntrepotError:
-    try:
-        return await file_frame(session, placed.posted, lambda _: [placed.file])
-    except InvalidInput as error:  # nothing has been written of it
-        known = "md5" in str(error.fields.get("version_set"))
-        return AlreadyThere("A version has these bytes already.") if known else error
+def _file_of(placed: Placed, _: Frame) -> list[NewFile]:
+    return [placed.file]
+
+
+def _meaning(result: Filed | InvalidInput) -> Filed | EntrepotError:
+    known = isinstance(result, InvalidInput) and "md5" in str(result.fields.get("version_set"))
+    return AlreadyThere(THERE) if known else result
 
 
 async def _withdraw(process: ProcessContext, placed: Placed) -> None:
     file = placed.file
     if file.store_version is None and await _is_owned(process, placed):
         return
-    await process.objects.delete(file.path, version=file.store_version)
+    await remove_object(process, file.path, file.store_version)
 
 
 async def _is_owned(process: ProcessContext, placed: Placed) -> bool:

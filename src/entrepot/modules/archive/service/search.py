@@ -20,6 +20,7 @@ from entrepot.modules.archive.models import (
 )  # fmt: skip
 from entrepot.modules.archive.service.visibility import sight_of
 from entrepot.modules.archive.settings import ArchiveSettings
+from entrepot.modules.archive.store import crowds
 from entrepot.modules.archive.store import search as store
 
 __all__ = [
@@ -48,7 +49,8 @@ async def find_frames(
     ``forced`` asks for an exact count, which callers with an account may have.
     """
     sight = sight_of(caller)
-    rows = await store.list_frames(session, query, sight)
+    listing = await crowds.find_frames(session, query, sight)
+    rows = listing.frames
     more = len(rows) > query.limit
     rows = rows[: query.limit]
     if query.backwards:
@@ -59,6 +61,8 @@ async def find_frames(
     page = FramePage(frames=tuple(rows), more=more, thumbnails=pictures)
     if not counted:
         return page
+    if listing.total is not None:
+        return replace(page, count=listing.total, count_is_exact=True)
     return await _counted(session, page, query, sight, settings, forced=forced and not caller.is_anonymous)
 
 

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from entrepot.modules.archive.service.records import EXTENSIONS
+from entrepot.modules.archive.service.cards_beside import SUFFIX, beside
+from entrepot.modules.archive.service.rules import DEFAULT, Rules
 
 __all__ = ["Extent", "Found", "measure", "walk"]
 
 NAMES_AT_ONCE = 100_000
+DESCRIBED, FITS = "described", "fits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,9 @@ class Extent:
     unwanted: bool = False
 
 
-def measure(paths: Iterable[Path], extent: Extent) -> None:
+def measure(paths: Iterable[Path], extent: Extent, rules: Rules = DEFAULT) -> None:
     """Count into ``extent`` what `walk` will find, and its bytes."""
-    for found in walk(paths):
+    for found in walk(paths, rules):
         if extent.unwanted:
             return
         if not found.passed_over:
@@ -53,22 +55,25 @@ def size_of(path: Path) -> int:
         return 0
 
 
-def walk(paths: Iterable[Path], *, names_at_once: int = NAMES_AT_ONCE) -> Iterator[Found]:
+def walk(
+    paths: Iterable[Path], rules: Rules = DEFAULT, *, names_at_once: int = NAMES_AT_ONCE
+) -> Iterator[Found]:
     """Go through files and folders; what is in a folder comes in the order of its name, folders included.
 
-    In folders, hidden ones and files that aren't named as FITS are passed over. Links are followed, but not
+    In folders are passed over: hidden files and folders, files with an extension that no class takes, files
+    of the class ``described`` without their cards beside them, and those cards. Links are followed, but not
     back into a folder that is being walked. Of a folder at most ``names_at_once`` names are held.
     """
     for path in paths:
         if path.is_dir():
-            yield from _inside(path, (), names_at_once)
+            yield from _inside(path, (), rules, names_at_once)
         elif os.path.lexists(path):
             yield Found(path)
         else:
             yield Found(path, trouble="There is no such file or folder.")
 
 
-def _inside(folder: Path, above: Sequence[tuple[int, int]], at_once: int) -> Iterator[Found]:
+def _inside(folder: Path, above: Sequence[tuple[int, int]], rules: Rules, at_once: int) -> Iterator[Found]:
     try:
         status = folder.stat()
         here = (status.st_dev, status.st_ino)
@@ -77,14 +82,38 @@ def _inside(folder: Path, above: Sequence[tuple[int, int]], at_once: int) -> Ite
             return
         for name, is_folder in _in_order(folder, at_once):
             path = folder / name
-            if name.startswith(".") or not (is_folder or name.endswith(EXTENSIONS)):
+            if name.startswith(".") or not (is_folder or _is_wanted(path, rules)):
                 yield Found(path, passed_over=True)
             elif is_folder:
-                yield from _inside(path, (*above, here), at_once)
+                yield from _inside(path, (*above, here), rules, at_once)
             else:
                 yield Found(path)
     except OSError as error:
         yield Found(folder, trouble=f"The folder can't be listed: {error.strerror or error}.")
+
+
+def _is_wanted(path: Path, rules: Rules) -> bool:
+    """Tell by its name, and by what is beside it, whether a file in a folder is looked at."""
+    _, dot, rest = path.name.partition(".")
+    kind = rules.classes.get(dot + rest)
+    if kind is None:
+        # Rather refused with a reason than passed over: most of these are frames with a dot in their names.
+        return any(path.name.endswith(known) for known, kind in rules.classes.items() if kind == FITS)
+    return kind != DESCRIBED or (_has_cards(path) and not _describes(path, rules))
+
+
+def _has_cards(path: Path) -> bool:
+    return any(os.path.lexists(path.parent / name) for name in beside(path.name))
+
+
+def _describes(path: Path, rules: Rules) -> bool:
+    """Tell whether a file of JSON is the description of one beside it, where such files are filed too."""
+    if not path.name.endswith(SUFFIX):
+        return False
+    name = path.name.removesuffix(SUFFIX)
+    described = [known for known, kind in rules.classes.items() if kind == DESCRIBED and known != SUFFIX]
+    names = [name] if "." in name else [name + known for known in described]
+    return any(os.path.lexists(path.parent / one) for one in names)
 
 
 def _in_order(folder: Path, at_once: int) -> Iterator[tuple[str, bool]]:

@@ -1,96 +1,120 @@
-"""Writing frames, versions, relations and thumbnails."""
+"""Writing frames, versions, relations and thumbnails: any number of each by one statement."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import String, literal, literal_column, select, union_all, update
+from sqlalchemy import String, delete, exists, func, literal, literal_column, select, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
-from entrepot.kernel.db import AnyRow, Prepared, WriteSession, named, next_id
+from entrepot.kernel.db import (
+    AnySelect,
+    Id,
+    Prepared,
+    RowSource,
+    WriteRows,
+    WriteSession,
+    among,
+    insert_rows,
+    named,
+    next_id,
+    values_among,
+)  # fmt: skip
 from entrepot.modules.archive.folding import fold
-from entrepot.modules.archive.models import Frame, NewVersion, PostedThumbnail, Thumbnail, Version
+from entrepot.modules.archive.models import Frame, PostedThumbnail, Thumbnail, Version
 from entrepot.modules.archive.store.search import (
     FRAME_COLUMNS,
     THUMBNAIL_COLUMNS,
     VERSION_COLUMNS,
     frame_of,
-    versions_of,
+    version_of,
 )
-from entrepot.modules.archive.tables import document, frame, relation, thumbnail, version
+from entrepot.modules.archive.store.sky import piece_rows, sky_columns
+from entrepot.modules.archive.tables import document, frame, piece, relation, thumbnail, version
 
 __all__ = [
-    "Known", "add_relations", "add_versions", "insert_frame", "insert_placeholders", "known", "read_frame",
-    "related_to", "save_document", "save_thumbnail", "update_frame",
+    "Document", "Known", "add_relations", "add_versions", "insert_frames", "known", "read_frames",
+    "related_to", "save_documents", "save_pieces", "save_thumbnail", "update_frames",
 ]  # fmt: skip
 
 
 @dataclass(slots=True)
 class Known:
-    """What the catalogue has of the names, sums and keys that a post brings, and the ids to give next."""
+    """What the catalogue has of the names, keys and sums that posts bring, and the ids to give next."""
 
     frames: dict[str, int] = field(default_factory=dict[str, int])
     keys: set[str] = field(default_factory=set[str])
     md5s: set[str] = field(default_factory=set[str])
-    frame_id: int = 0
-    version_ids: list[int] = field(default_factory=list[int])
+    frame_ids: Sequence[int] = ()
+    """Rising; as many as there are names that no frame has."""
+    version_ids: Sequence[int] = ()
+    """Rising; as many as were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A frame's JSON as lists give it, and its headers as JSON."""
+
+    frame_id: int
+    text: str
+    headers: str
 
 
 def _part(kind: str, number: Any, name: Any) -> Any:
     return select(literal(kind, String()).label("kind"), number.label("number"), name.label("name"))
 
 
-@lru_cache(maxsize=64)
-def _known(names: int, versions: int) -> Prepared[*tuple[Any, ...]]:
+def _known_statement(dialect: str) -> TypedReturnsRows[*tuple[Any, ...]]:
     nothing = literal("", String())
-    wanted = [named(f"name_{place}", String()) for place in range(names)]
-    parts = [
-        _part("frame", frame.c.id, frame.c.basename).where(frame.c.basename.in_(wanted)),
-        _part("next frame", next_id(frame.c.id), nothing),
-    ]
-    for ahead in range(versions):
-        key, md5 = named(f"key_{ahead}", String()), named(f"md5_{ahead}", String())
-        parts += [
-            _part("key", version.c.id, version.c.key).where(version.c.key == key),
-            _part("md5", version.c.id, version.c.md5).where(version.c.md5 == md5),
-            _part("next version", next_id(version.c.id, ahead), nothing),
-        ]
-    statement: TypedReturnsRows[*tuple[Any, ...]] = union_all(*parts)
-    return Prepared(lambda _: statement)
+    next_frame = _part("next frame", next_id(frame.c.id), nothing)
+    next_version = _part("next version", next_id(version.c.id), nothing)
+    if dialect == "postgresql":
+        new = values_among(dialect, "names", frame.c.basename.type)
+        is_there = exists().where(frame.c.basename == new.c.value)
+        next_frame = next_frame.select_from(new).where(~is_there)
+        next_version = next_version.select_from(func.generate_series(1, named("count", Id())))
+    return union_all(
+        _part("frame", frame.c.id, frame.c.basename).where(among(dialect, frame.c.basename, "names")),
+        _part("key", version.c.id, version.c.key).where(among(dialect, version.c.key, "keys")),
+        _part("md5", version.c.id, version.c.md5).where(among(dialect, version.c.md5, "md5s")),
+        next_frame,
+        next_version,
+    )
 
 
-async def known(session: WriteSession, basenames: Sequence[str], versions: Sequence[NewVersion]) -> Known:
-    """Look up, in one statement, what a post meets in the catalogue."""
+_known: Prepared[*tuple[Any, ...]] = Prepared(_known_statement)
+
+
+async def known(
+    session: WriteSession, basenames: Iterable[str], keys: Sequence[str], md5s: Sequence[str]
+) -> Known:
+    """Look up, in one statement, what posts meet in the catalogue; there are as many keys as new versions."""
+    names = list(dict.fromkeys(basenames))
+    values = {"names": names, "keys": keys, "md5s": md5s, "count": len(keys)}
     found = Known()
-    # The last name is repeated up to a power of two, so that there are few statements.
-    most = 1 << (len(basenames) - 1).bit_length()
-    names = [*basenames, *(basenames[-1] for _ in range(most - len(basenames)))]
-    values: dict[str, object] = {f"name_{place}": name for place, name in enumerate(names)}
-    for ahead, new in enumerate(versions):
-        values |= {f"key_{ahead}": new.key, f"md5_{ahead}": new.md5}
-    for kind, number, name in await session.rows(_known(len(names), len(versions)), values):
+    numbers: dict[str, list[int]] = {"next frame": [], "next version": []}
+    for kind, number, name in await session.rows(_known, values):
         if kind == "frame":
             found.frames[name] = number
         elif kind == "key":
             found.keys.add(name)
         elif kind == "md5":
             found.md5s.add(name)
-        elif kind == "next frame":
-            found.frame_id = number
         else:
-            found.version_ids.append(number)
+            numbers[kind].append(number)
+    found.frame_ids = _numbers(session, numbers["next frame"], len(names) - len(found.frames))
+    found.version_ids = _numbers(session, numbers["next version"], len(keys))
     return found
 
 
-def _insert_new(session: WriteSession, table: Any) -> Any:
-    """Give an INSERT that passes over rows which are there already."""
-    maker: Any = postgresql.insert if session.dialect == "postgresql" else sqlite.insert
-    return maker(table).on_conflict_do_nothing()
+def _numbers(session: WriteSession, drawn: list[int], count: int) -> Sequence[int]:
+    """Give the numbers that were drawn; SQLite gives the first, and nobody else draws meanwhile."""
+    return sorted(drawn) if session.dialect == "postgresql" else range(drawn[0], drawn[0] + count)
 
 
 def _columns(one: Frame, now: datetime) -> dict[str, object]:
@@ -104,76 +128,137 @@ def _derived(one: Frame) -> dict[str, object]:
         "target_lower": one.target_name.lower(),
         "target_folded": fold(one.target_name).lower(),
         "has_version": bool(one.versions),
+        **sky_columns(one),
     }
 
 
-async def insert_placeholders(
-    session: WriteSession, basenames: Iterable[str], now: datetime
-) -> dict[str, int]:
-    """Insert a row for each frame that is named but not there yet; give ids by basename.
+def _passing_over(insert: Any) -> Any:
+    """Let an INSERT pass over rows which are there already."""
+    return insert.on_conflict_do_nothing()
 
-    They go in the order of their names, so that two posts that name the same frames don't wait for each
-    other in a circle. What another writer has just inserted is not in the answer.
+
+_new_frames = insert_rows(frame, conflict=_passing_over)
+_placeholders = insert_rows(
+    frame,
+    only=("id", "basename", "basename_lower", "created", "modified"),
+    conflict=_passing_over,
+    compact=True,
+)
+
+
+async def insert_frames(
+    session: WriteSession, frames: Sequence[Frame], placeholders: Sequence[Frame], now: datetime
+) -> bool:
+    """Insert frames under the ids they bring; False when a basename was taken meanwhile.
+
+    In PostgreSQL all of them go in the order of their names: two posts that name the same frames would else
+    wait for each other in a circle.
     """
-    rows = [_columns(Frame(id=0, basename=name), now) | {"created": now} for name in sorted(basenames)]
-    for row in rows:
-        del row["id"]
-    statement = _insert_new(session, frame).values(rows).returning(frame.c.basename, frame.c.id)
-    made: Sequence[AnyRow] = (await session.execute(statement)).all()
-    return {row[0]: row[1] for row in made}
+
+    def row(new: Frame) -> Mapping[str, object]:
+        return _columns(new, now) | {"created": now}
+
+    if session.dialect == "postgresql":
+        everything = sorted((*frames, *placeholders), key=lambda new: new.basename)
+        return await session.write(_new_frames, everything, row) == len(everything)
+    written = await session.write(_new_frames, frames, row)
+    return written + await session.write(_placeholders, placeholders, row) == len(frames) + len(placeholders)
 
 
-def _insert(dialect: str, table: Any) -> Any:
-    """Give an INSERT of one row, each column's value under its name."""
-    maker: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    return maker(table).values({column.name: named(column.name, column.type) for column in table.c})
-
-
-_new_frame: Prepared[int] = Prepared(
-    lambda dialect: _insert(dialect, frame).on_conflict_do_nothing().returning(frame.c.id)
-)
-_new_version: Prepared[int] = Prepared(lambda dialect: _insert(dialect, version).returning(version.c.id))
-_new_document: Prepared[int] = Prepared(
-    lambda dialect: (
-        _insert(dialect, document)
-        .on_conflict_do_update(
-            index_elements=["frame_id"],
-            set_={name: literal_column(f"excluded.{name}") for name in ("document", "headers")},
-        )
-        .returning(document.c.frame_id)
+def _update(_: str, row: RowSource) -> Any:
+    kept = ("id", "created", "revision")
+    values = {name: value for name, value in row.columns.items() if name in frame.c and name not in kept}
+    return (
+        update(frame)
+        .where(frame.c.id == row.columns["frame_id"], frame.c.revision == row.columns["revision_read"])
+        .values({**values, "revision": row.columns["revision_read"] + 1})
     )
+
+
+_changed_frames = WriteRows(
+    {one.name: one.type for one in frame.c if one.name not in ("id", "created", "revision")}
+    | {"frame_id": Id(), "revision_read": frame.c.revision.type},
+    _update,
+    frame.c.id,
 )
 
 
-async def insert_frame(session: WriteSession, new: Frame, now: datetime) -> bool:
-    """Insert a frame under the id it brings; False when its basename was taken meanwhile."""
-    values = _columns(new, now) | {"created": now}
-    return await session.row(_new_frame, values) is not None
+async def update_frames(session: WriteSession, changed: Sequence[Frame], now: datetime) -> bool:
+    """Write frames whose revisions must still be those that were read; False when one isn't."""
+
+    def row(one: Frame) -> Mapping[str, object]:
+        return _columns(one, now) | {"frame_id": one.id, "revision_read": one.revision}
+
+    return await session.write(_changed_frames, changed, row) == len(changed)
 
 
-async def update_frame(session: WriteSession, changed: Frame, now: datetime) -> bool:
-    """Write a frame whose revision must still be the one that was read; False when it isn't."""
-    values = _columns(changed, now) | {"revision": changed.revision + 1}
-    del values["id"]
-    statement = (
-        update(frame).where(frame.c.id == changed.id, frame.c.revision == changed.revision).values(**values)
+@lru_cache(maxsize=2)
+def _frames_of(dialect: str) -> AnySelect:
+    # In the order of their ids, so that two writers don't wait for each other in a circle.
+    return (
+        select(*FRAME_COLUMNS)
+        .where(among(dialect, frame.c.id, "frames"))
+        .order_by(frame.c.id)
+        .with_for_update(key_share=True)
     )
-    return (await session.execute(statement)).rowcount == 1
 
 
-async def read_frame(session: WriteSession, frame_id: int) -> Frame | None:
-    """Give a frame with its versions, whoever may see it; nobody else changes it until the commit."""
-    statement = select(*FRAME_COLUMNS).where(frame.c.id == frame_id).with_for_update(key_share=True)
-    row = await session.first(statement)
-    if row is None:
-        return None
-    return frame_of(row, (await versions_of(session, [frame_id])).get(frame_id, ()))
+@lru_cache(maxsize=2)
+def _versions_of(dialect: str) -> AnySelect:
+    return (
+        select(*VERSION_COLUMNS)
+        .where(among(dialect, version.c.frame_id, "frames"))
+        .order_by(version.c.id.desc())
+    )
+
+
+async def read_frames(session: WriteSession, frame_ids: Sequence[int]) -> dict[int, Frame]:
+    """Give frames with their versions, whoever may see them; nobody else changes them until the commit."""
+    if not frame_ids:
+        return {}
+    values = {"frames": list(frame_ids)}
+    rows = await session.all(_frames_of(session.dialect), values)
+    versions: dict[int, list[Version]] = {row[0]: [] for row in rows}
+    for row in await session.all(_versions_of(session.dialect), values):
+        one = version_of(row)
+        versions[one.frame_id].append(one)
+    return {row[0]: frame_of(row, versions[row[0]]) for row in rows}
+
+
+@lru_cache(maxsize=2)
+def _related_to(dialect: str) -> AnySelect:
+    return select(relation.c.frame_id, relation.c.related_id).where(
+        among(dialect, relation.c.frame_id, "frames")
+    )
+
+
+async def related_to(session: WriteSession, frame_ids: Sequence[int]) -> dict[int, set[int]]:
+    """Give the ids of all frames related to each of these, placeholders too."""
+    related: dict[int, set[int]] = {one: set() for one in frame_ids}
+    if related:
+        for one, other in await session.all(_related_to(session.dialect), {"frames": list(related)}):
+            related[one].add(other)
+    return related
+
+
+_new_pieces = insert_rows(piece)
+
+
+async def save_pieces(session: WriteSession, new: Sequence[Frame], changed: Sequence[Frame]) -> None:
+    """Write the pieces of those footprints that have several; changed frames lose the pieces they had."""
+    if changed:
+        await session.execute(delete(piece).where(piece.c.frame_id.in_([one.id for one in changed])))
+    rows = [row for one in (*new, *changed) for row in piece_rows(one.id, one.cover)]
+    await session.write(_new_pieces, rows, lambda row: row)
+
+
+_new_versions = insert_rows(version)
 
 
 async def add_versions(session: WriteSession, versions: Sequence[Version]) -> None:
     """Insert versions under the ids they bring; raises Duplicate for a key or sum that is taken."""
-    for one in versions:
-        await session.rows(_new_version, _version_values(one))
+    # In one order, so that two writers with the same files don't wait for each other in a circle.
+    await session.write(_new_versions, sorted(versions, key=lambda one: one.md5), _version_values)
 
 
 def _version_values(one: Version) -> dict[str, object]:
@@ -181,22 +266,35 @@ def _version_values(one: Version) -> dict[str, object]:
     return {**values, "lease": None}
 
 
-async def save_document(session: WriteSession, frame_id: int, text: str, headers: str) -> None:
-    """Write a frame's document and headers."""
-    await session.rows(_new_document, {"frame_id": frame_id, "document": text, "headers": headers})
+_documents = insert_rows(
+    document,
+    conflict=lambda insert: insert.on_conflict_do_update(
+        index_elements=["frame_id"],
+        set_={name: literal_column(f"excluded.{name}") for name in ("document", "headers")},
+    ),
+)
 
 
-async def add_relations(session: WriteSession, frame_id: int, others: Iterable[int]) -> None:
-    """Relate a frame to others, in both directions; what is related already stays."""
-    pairs = sorted({pair for other in others for pair in ((frame_id, other), (other, frame_id))})
-    rows = [{"frame_id": one, "related_id": other} for one, other in pairs]
-    await session.execute(_insert_new(session, relation).values(rows))
+async def save_documents(session: WriteSession, documents: Sequence[Document]) -> None:
+    """Write frames' documents and headers, over those that they had."""
+
+    def row(one: Document) -> Mapping[str, object]:
+        return {"frame_id": one.frame_id, "document": one.text, "headers": one.headers}
+
+    await session.write(_documents, documents, row)
 
 
-async def related_to(session: WriteSession, frame_id: int) -> list[int]:
-    """Give the ids of all frames related to one, placeholders too."""
-    statement = select(relation.c.related_id).where(relation.c.frame_id == frame_id)
-    return [row[0] for row in await session.all(statement)]
+_relations = insert_rows(relation, conflict=_passing_over, compact=True)
+
+
+async def add_relations(session: WriteSession, pairs: Iterable[tuple[int, int]]) -> None:
+    """Relate frames to each other, in both directions; what is related already stays."""
+    both = sorted({pair for one, other in pairs for pair in ((one, other), (other, one))})
+
+    def row(pair: tuple[int, int]) -> Mapping[str, object]:
+        return {"frame_id": pair[0], "related_id": pair[1]}
+
+    await session.write(_relations, both, row)
 
 
 async def save_thumbnail(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from entrepot.modules.archive.models import (
     Frame,
     FrameQuery,
     ListedFrame,
+    Listing,
     Sight,
     Thumbnail,
     Version,
@@ -24,11 +26,14 @@ from entrepot.modules.archive.models import (
 from entrepot.modules.archive.store.shapes import (
     count_statement,
     detail_statement,
+    first_and_last,
+    nearby_statement,
     page_statement,
     shape_of,
     values_of,
     visible,
 )  # fmt: skip
+from entrepot.modules.archive.store.sky import EVER, Window, place_values
 from entrepot.modules.archive.tables import document, frame, relation, thumbnail, version
 
 __all__ = [
@@ -52,8 +57,8 @@ THUMBNAIL_COLUMNS = (
 )  # fmt: skip
 
 
-def _listed(row: Sequence[Any]) -> ListedFrame:
-    return ListedFrame(row[0], row[1], _sorted_ids(row[2]), tuple(row[3:]))
+def _listed(row: Sequence[Any], sorts: int = 0) -> ListedFrame:
+    return ListedFrame(row[0], row[1], _sorted_ids(row[2]), tuple(row[3 : 3 + sorts]))
 
 
 def _sorted_ids(text: str | None) -> str:
@@ -62,10 +67,17 @@ def _sorted_ids(text: str | None) -> str:
     return ",".join(sorted(text.split(","), key=int))
 
 
-async def list_frames(session: ReadSession, query: FrameQuery, sight: Sight) -> list[ListedFrame]:
-    """Give a page of frames with one more row than the limit, where there is one."""
+async def list_frames(
+    session: ReadSession, query: FrameQuery, sight: Sight, window: Window = EVER
+) -> Listing:
+    """Give a page of frames with one more row than the limit, where there is one.
+
+    A search of the sky gives those of the ``window``, and tells how many these are unless there are none.
+    """
     statement = page_statement(shape_of(query, sight))
-    return [_listed(row) for row in await session.rows(statement, values_of(query, sight))]
+    rows = await session.rows(statement, values_of(query, sight, window))
+    frames = [_listed(row, len(query.order)) for row in rows]
+    return Listing(frames, rows[0][-1] if query.places and rows else None)
 
 
 async def detail(session: ReadSession, frame_id: int, query: FrameQuery, sight: Sight) -> ListedFrame | None:
@@ -81,6 +93,24 @@ async def count(
     """Count the frames that a search finds, up to ``most``; None when it takes longer than ``seconds``."""
     statement = count_statement(shape_of(query, sight), bounded=most is not None)
     return await session.value_within(statement, values_of(query, sight) | {"most_counted": most}, seconds)
+
+
+async def count_within(session: ReadSession, query: FrameQuery, sight: Sight, window: Window) -> int:
+    """Count the frames of a window that a search of the sky finds."""
+    statement = count_statement(shape_of(query, sight), bounded=False)
+    return (await session.rows(statement, values_of(query, sight, window)))[0][0]
+
+
+async def nearby(session: ReadSession, query: FrameQuery, window: Window, most: int) -> int:
+    """Count, up to ``most``, what the sky index has of a search's first place within a window."""
+    values = place_values(query.places, window) | {"most_nearby": most}
+    return (await session.rows(nearby_statement(), values))[0][0]
+
+
+async def observed_between(session: ReadSession) -> tuple[datetime, datetime] | None:
+    """Give the first and the last observation date."""
+    first, last = (await session.rows(first_and_last, {}))[0]
+    return (first, last) if first and last else None
 
 
 async def headers_of(session: ReadSession, frame_id: int, sight: Sight) -> str | None:

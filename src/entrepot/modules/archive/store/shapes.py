@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
     Integer,
+    Select,
     String,
     and_,
     false,
@@ -29,13 +31,16 @@ from sqlalchemy import (
 )
 
 from entrepot.kernel.db import AnySelect, Double, Id, Prepared, named
-from entrepot.modules.archive.models import Condition, FrameQuery, Operator, Sight
+from entrepot.modules.archive.models import Condition, FrameQuery, Operator, PlaceKind, Sight
+from entrepot.modules.archive.store.sky import EVER, Window, indexed, place_values, tested
 from entrepot.modules.archive.tables import document, frame, relation
 
 __all__ = [
     "Shape",
     "count_statement",
     "detail_statement",
+    "first_and_last",
+    "nearby_statement",
     "page_statement",
     "shape_of",
     "values_of",
@@ -52,6 +57,7 @@ class Shape:
     """What decides the text of a search's statements; each condition with how many values it has."""
 
     conditions: tuple[tuple[str, Operator, int], ...]
+    places: tuple[PlaceKind, ...]
     order: tuple[tuple[str, bool], ...]
     backwards: bool
     continued: bool
@@ -66,6 +72,7 @@ def shape_of(query: FrameQuery, sight: Sight) -> Shape:
     """Tell the shape of a search."""
     return Shape(
         conditions=tuple((one.column, one.operator, len(_many(one))) for one in query.conditions),
+        places=tuple(place.kind for place in query.places),
         order=query.order,
         backwards=query.backwards,
         continued=query.after is not None,
@@ -77,9 +84,13 @@ def shape_of(query: FrameQuery, sight: Sight) -> Shape:
     )
 
 
-def values_of(query: FrameQuery, sight: Sight) -> dict[str, object]:
-    """Give the values of a search under the names that its statements have for them."""
+def values_of(query: FrameQuery, sight: Sight, window: Window = EVER) -> dict[str, object]:
+    """Give the values of a search under the names that its statements have for them.
+
+    A search of the sky finds what was observed within the ``window``.
+    """
     values: dict[str, object] = {"now": sight.now, "most": query.limit + 1, "offset": query.offset}
+    values |= place_values(query.places, window)
     values |= {f"project_{place}": key for place, key in enumerate(_padded(sight.projects))}
     for number, one in enumerate(query.conditions):
         values |= {f"value_{number}_{place}": value for place, value in enumerate(_many(one))}
@@ -162,14 +173,16 @@ def _public(shape: Shape) -> Iterable[ColumnElement[bool]]:
         yield frame.c.proposal_id.in_(_projects(shape))
 
 
-def _matching(shape: Shape, *, listed: bool) -> ColumnElement[bool]:
+def _matching(shape: Shape, dialect: str, *, listed: bool) -> ColumnElement[bool]:
     if shape.nothing:
         return false()
     return and_(
+        *((indexed(dialect),) if listed and shape.places else ()),
         _seen(shape),
         *((frame.c.has_version.is_(true()),) if listed else ()),
         *(_holds(number, *condition) for number, condition in enumerate(shape.conditions)),
         *_public(shape),
+        *(tested(number, kind, dialect) for number, kind in enumerate(shape.places)),
     )
 
 
@@ -195,18 +208,29 @@ def _behind(keys: Sequence[tuple[ColumnElement[Any], bool]]) -> ColumnElement[bo
 
 @lru_cache(maxsize=KEPT)
 def page_statement(shape: Shape) -> Prepared[*tuple[Any, ...]]:
-    """Give the statement of a page: id, document, related ids and sort values, a row more than the limit."""
-    return Prepared(lambda _: _page(shape))
+    """Give the statement of a page: id, document, related ids and sort values, a row more than the limit.
+
+    In a search of the sky each row ends with how many frames are found in all.
+    """
+    return Prepared(lambda dialect: _page(shape, dialect))
 
 
-def _page(shape: Shape) -> AnySelect:
+def _page(shape: Shape, dialect: str) -> AnySelect:
     keys = [(_sort_key(name), down != shape.backwards) for name, down in shape.order]
     keys.append((frame.c.id, keys[-1][1]))
     matching = select(
         frame.c.id, *(key.label(f"sort_{number}") for number, (key, _) in enumerate(keys[:-1]))
-    ).where(_matching(shape, listed=True))
+    ).where(_matching(shape, dialect, listed=True))
     if shape.continued:
         matching = matching.where(_behind(keys))
+    totals: list[ColumnElement[int]] = []
+    if shape.places:
+        # What the sky index finds is sorted; no planner shall go by another index that has the order.
+        found = matching.cte("found").prefix_with("MATERIALIZED")
+        matching = select(*found.c)
+        totals = [select(func.count()).select_from(found).scalar_subquery()]
+        sorts = [column for column in found.c if column.name != "id"]
+        keys = [(column, down) for column, (_, down) in zip((*sorts, found.c.id), keys, strict=True)]
     matching = matching.order_by(*(key.desc() if down else key.asc() for key, down in keys))
     matching = matching.limit(named("most", Integer()))
     if shape.offset:
@@ -215,7 +239,7 @@ def _page(shape: Shape) -> AnySelect:
     sorts = [column for column in page.c if column.name != "id"]
     ways = [down for _, down in keys]
     return (
-        select(page.c.id, document.c.document, _related(shape, page.c.id), *sorts)
+        select(page.c.id, document.c.document, _related(shape, page.c.id), *sorts, *totals)
         .select_from(page.join(document, document.c.frame_id == page.c.id))
         .order_by(
             *(
@@ -241,19 +265,37 @@ def _related(shape: Shape, frame_id: ColumnElement[int]) -> ColumnElement[str]:
 @lru_cache(maxsize=KEPT)
 def detail_statement(shape: Shape) -> Prepared[*tuple[Any, ...]]:
     """Give the statement of one frame, whose id is ``frame``: id, document and related ids."""
-    statement = (
+    one = (
         select(frame.c.id, document.c.document, _related(shape, frame.c.id))
         .select_from(frame.join(document, document.c.frame_id == frame.c.id))
-        .where(frame.c.id == named("frame", Id()), _matching(shape, listed=False))
+        .where(frame.c.id == named("frame", Id()))
     )
-    return Prepared(lambda _: statement)
+    return Prepared(lambda dialect: one.where(_matching(shape, dialect, listed=False)))
 
 
 @lru_cache(maxsize=KEPT)
 def count_statement(shape: Shape, *, bounded: bool) -> Prepared[int]:
     """Give the statement that counts what a search finds, with ``bounded`` up to ``most_counted``."""
-    found = select(literal(1)).select_from(frame).where(_matching(shape, listed=True))
+    return Prepared(lambda dialect: _count(shape, dialect, bounded=bounded))
+
+
+def _count(shape: Shape, dialect: str, *, bounded: bool) -> Select[int]:
+    found = select(literal(1)).select_from(frame).where(_matching(shape, dialect, listed=True))
     if bounded:
         found = found.limit(named("most_counted", Integer()))
-    statement = select(func.count()).select_from(found.subquery())
-    return Prepared(lambda _: statement)
+    return select(func.count()).select_from(found.subquery())
+
+
+@lru_cache(maxsize=2)
+def nearby_statement() -> Prepared[int]:
+    """Give the statement that counts, up to ``most_nearby``, what the index has of a search's first place."""
+
+    def near(dialect: str) -> Select[int]:
+        found = select(literal(1)).where(indexed(dialect)).limit(named("most_nearby", Integer()))
+        return select(func.count()).select_from(found.subquery())
+
+    return Prepared(near)
+
+
+_dates = select(func.min(frame.c.observation_date), func.max(frame.c.observation_date))
+first_and_last: Prepared[datetime | None, datetime | None] = Prepared(lambda _: _dates)

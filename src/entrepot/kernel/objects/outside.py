@@ -1,0 +1,69 @@
+"""Files of this machine that others look after: read where they are, below certain folders, never written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from entrepot.kernel.objects.errors import ObjectChanged, ObjectOutside
+from entrepot.kernel.objects.folder import OpenFile, reading
+from entrepot.kernel.objects.models import Checksums, Stat
+from entrepot.kernel.objects.paths import shown
+from entrepot.kernel.objects.reading import checksums_of
+from entrepot.kernel.objects.root import Root
+from entrepot.kernel.objects.threads import Threads
+
+_THREADS = 32
+
+
+class Outside:
+    """The files below some folders, by their absolute paths.
+
+    Every opening resolves links and sees to it that what they lead to lies below one of the folders.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = tuple(folders)
+        self._threads = Threads("outside", _THREADS)
+
+    async def open(self, path: str) -> OpenFile:
+        """Hold a file for reading; the caller closes it.
+
+        Raises ObjectMissing, ObjectOutside for what lies below none of the folders, and Unavailable.
+        """
+        return await self._threads.finish(self._open, path)
+
+    async def checksums(self, path: str) -> tuple[Checksums, Stat]:
+        """Read a file through; raises ObjectChanged if it is another one at the end, and as ``open`` does."""
+        opened = await self.open(path)
+        try:
+            checksums = await checksums_of(opened, self._threads)
+        finally:
+            await opened.close()
+        again = await self.open(path)
+        await again.close()
+        if again.stat != opened.stat:
+            raise ObjectChanged(f"The file {shown(path)} changed while it was being read; try again.")
+        return checksums, opened.stat
+
+    async def resolve(self, path: Path) -> str:
+        """Give the path of a file without links; raises as ``open`` does."""
+        return await self._threads.finish(lambda: self._resolve(os.fspath(path))[1])
+
+    def _open(self, path: str) -> OpenFile:
+        root, target = self._resolve(path)
+        return OpenFile.at(root, os.path.relpath(target, root.folder), self._threads)
+
+    def _resolve(self, path: str) -> tuple[Root, str]:
+        with reading(path):
+            target = os.path.realpath(path, strict=True)
+        for folder in self._folders:
+            root = Root(folder)
+            if Path(target).is_relative_to(root.folder):
+                return root, target
+        raise ObjectOutside(f"The file {shown(path)} lies outside the folders that are read in place.")
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.close()
