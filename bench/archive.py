@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
+from arrivals import measure_bulk, measure_ingest
 from catalogues import Catalogue, catalogue
 from download import measure_download
 from entrepot.kernel.logs import configure_logs
@@ -28,7 +29,7 @@ from turns import WARM_UP, measure
 T = TypeVar("T")
 
 KINDS = ("sqlite", "postgresql")
-OPERATIONS = ("list", "detail", "point", "cone", "crowd", "post", "download")
+OPERATIONS = ("list", "detail", "point", "cone", "crowd", "post", "bulk", "ingest", "download")
 BOUNDS = {
     "list": Bound(2.0, 4),
     "detail": Bound(2.0),
@@ -40,6 +41,10 @@ BOUNDS = {
 FULL, QUICK = 300, 100
 """Turns in which an operation is measured."""
 LARGE_FILE = 2**30
+FILES = 2000
+INGESTS = 3
+BULK, BULKS = 1000, 3
+DATA = Path("bench-data")
 
 
 def main() -> int:
@@ -48,8 +53,12 @@ def main() -> int:
     configure_logs("console", "warning")
     _say_machine()
     for kind in KINDS if chosen.database == "both" else (chosen.database,):
+        if "ingest" in chosen.only:
+            measure_ingest(kind, DATA, files=FILES // 10 if chosen.quick else FILES, turns=INGESTS)
+        if set(chosen.only) == {"ingest"}:
+            continue
         note(f"{kind}: preparing {chosen.frames:,} frames")
-        with catalogue(kind, chosen.frames, Path("bench-data"), keep=chosen.keep) as filled:
+        with catalogue(kind, chosen.frames, DATA, keep=chosen.keep) as filled:
             _measure(filled, chosen)
     return 1 if failures else 0
 
@@ -104,6 +113,9 @@ def _measure(filled: Catalogue, chosen: argparse.Namespace) -> None:
                 database=filled.kind,
                 frames=chosen.frames,
             )
+        if "bulk" in chosen.only:
+            frames = BULK // 5 if chosen.quick else BULK
+            posted += measure_bulk(filled, server, people, frames=frames, turns=BULKS)
         if "download" in chosen.only:
             size = LARGE_FILE // 8 if chosen.quick else LARGE_FILE
             measure_download(filled, server, people, size=size, turns=5)

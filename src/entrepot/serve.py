@@ -25,6 +25,7 @@ from granian.server import MPServer
 
 from entrepot.kernel.db import Database, prepare
 from entrepot.kernel.errors import SettingsError, Unavailable
+from entrepot.kernel.jobs import load_engine
 from entrepot.kernel.logs import configure_logs, server_log_config
 from entrepot.kernel.metrics import prepare_multiprocess
 from entrepot.kernel.settings import KernelSettings
@@ -61,6 +62,7 @@ def serve(settings: KernelSettings, *, workers: int) -> int:
     address = _resolve(settings.host, settings.port)
     with _sole_use(address), TemporaryDirectory(prefix="entrepot-metrics-") as folder:
         asyncio.run(_prepare(database))
+        load_engine()
         # The server processes read the environment: what the command line said has to be in it.
         os.environ["ENTREPOT_HOST"], os.environ["ENTREPOT_PORT"] = settings.host, str(settings.port)
         if workers > 1:

@@ -16,6 +16,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 from starlette.datastructures import QueryParams
 
@@ -155,7 +156,8 @@ def add_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AddMigrati
         folder = tmp_path / "later"
         folder.mkdir()
         own: Config = schema._config()
-        head = schema.ScriptDirectory.from_config(own).get_current_head()
+        head = ScriptDirectory.from_config(own).get_current_head()
+        assert schema._newest() == head
         (folder / "9998_later.py").write_text(NEXT.format(head=head, more=more))
         versions = Path(own.get_main_option("script_location") or "") / "versions"
 
@@ -167,6 +169,7 @@ def add_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AddMigrati
             return longer
 
         monkeypatch.setattr(schema, "_config", config)
+        monkeypatch.setattr(schema, "_newest", lambda: "9998")
 
     return add
 

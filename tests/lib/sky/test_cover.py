@@ -224,15 +224,6 @@ def test_the_thinnest_needle_is_covered(width):
     assert not has(pieces.inside, unit_vector(5.000005, 5 + 2 * width))
 
 
-def test_a_corner_on_an_edge_does_not_cut_the_piece_beyond_it():
-    """Each vertex of a simple ring adds two pieces at most, and one that touches an edge no more."""
-    tooth = [(0, 0), (4, 0), (4, 3), (3, 3), (2, 0), (1, 3), (0, 3)]
-    pieces = covered(tooth)
-    assert len(pieces.inside) + len(pieces.outside) <= 2 * len(tooth) + 1
-    assert has(pieces.inside, unit_vector(2, 0))
-    assert not has(pieces.inside, unit_vector(2, 2.9))
-
-
 @pytest.mark.parametrize("turn", [0, 0.3, 45, 200])
 @pytest.mark.parametrize("tilt", [0, 1, 90])
 def test_a_band_around_more_than_a_hemisphere_is_the_smaller_side(turn, tilt):

@@ -9,8 +9,10 @@ from typing import Any
 from starlette.types import ASGIApp, Message
 
 from tests.modules.archive.door import Door
+from tests.modules.archive.frames import posted, version
 
 BULK = "/archive/frames/bulk"
+Found = dict[str, Any]
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
@@ -116,3 +118,22 @@ async def in_pieces(body: bytes, sizes: Sequence[int] = (1000,)) -> AsyncIterato
         size = sizes[turn % len(sizes)]
         yield body[place : place + size]
         place, turn = place + size, turn + 1
+
+
+def stream(name: str, count: int) -> list[Found]:
+    """Give lines of which some are refused, some have versions, and some further ones of others' frames."""
+    bodies: list[Found] = []
+    for number in range(count):
+        body = posted(f"{name}-{number}")
+        if number % 10 not in (2, 5):
+            body["version_set"] = []
+        if number % 10 == 3:
+            body = posted(f"{name}-{number - 1}", version_set=[version(f"{name}-{number} more")])
+        elif number % 10 == 5:
+            body["site_id"] = "too long"
+        bodies.append(body)
+    return bodies
+
+
+def plain(found: Found) -> Found:
+    return {name: value for name, value in found.items() if name != "repeated"}

@@ -394,6 +394,16 @@ async def test_a_crowded_field_is_paged_in_order(
     assert (page["next"] is None) == (offset + 30 >= VISITS)
 
 
+async def test_a_crowded_field_is_counted_to_the_end_on_demand(
+    door: Door, crowd: list[tuple[str, datetime]]
+) -> None:
+    page = await door.page("covers=POINT(275 65)&limit=10")
+    assert page["count_estimated"]
+    assert 2000 <= page["count"] < len(crowd)
+    page = await door.page("covers=POINT(275 65)&limit=10&force_count=1")
+    assert (page["count"], page["count_estimated"]) == (VISITS, False)
+
+
 async def test_a_crowded_field_is_walked_by_cursor_without_loss(
     door: Door, crowd: list[tuple[str, datetime]]
 ) -> None:

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from entrepot.kernel.jobs.election import Election
-from entrepot.kernel.jobs.in_process import InProcess
 from entrepot.kernel.jobs.job import Job
-from entrepot.kernel.jobs.link import Link
-from entrepot.kernel.jobs.rabbit import broker_address
 from entrepot.kernel.jobs.sweeps import sweep
 from entrepot.kernel.jobs.wake_pipe import WakePipe, write_wake
 
-__all__ = ["Jobs"]
+# The engine and the broker's client take a third of a second to load: who only wakes does without them.
+if TYPE_CHECKING:
+    from entrepot.kernel.jobs.in_process import InProcess
+    from entrepot.kernel.jobs.link import Link
+
+__all__ = ["Jobs", "load_engine"]
 
 SLICE_SECONDS = 300.0
 DRAIN_ROUNDS = 1000
 
 log = structlog.stdlib.get_logger(__name__)
+
+
+def load_engine() -> None:
+    """Load what runs jobs: before a process is forked, so that its children share it."""
+    import_module("entrepot.kernel.jobs.in_process")
 
 
 class Jobs:
@@ -43,7 +53,7 @@ class Jobs:
         slice_seconds: float = SLICE_SECONDS,
         grace_seconds: float = 5.0,
     ) -> None:
-        self.broker = broker_address(broker_url) if broker_url else ""
+        self.broker = _address(broker_url) if broker_url else ""
         """Host and port of the broker, to show; empty without one."""
         self._url = broker_url
         self._prefix = broker_prefix
@@ -53,7 +63,6 @@ class Jobs:
         self._slice_seconds = slice_seconds
         self._grace = grace_seconds
         self._jobs: dict[str, Job] = {}
-        self._here = InProcess(self._jobs, concurrency=concurrency, slice_seconds=slice_seconds)
         self._link: Link | None = None
         self._pipe = WakePipe(lock_folder / "jobs.wake", self._woken)
         self._election = Election(lock_folder / "jobs.lock")
@@ -93,7 +102,8 @@ class Jobs:
             self._leading.cancel()
             await asyncio.gather(self._leading, return_exceptions=True)
         self._pipe.close()
-        await self._here.stop(self._grace)
+        if "_here" in self.__dict__:
+            await self._here.stop(self._grace)
         if self._link:
             await self._link.stop()
         self._elected.clear()
@@ -133,7 +143,15 @@ class Jobs:
             found = found or bool(ids)
         return found
 
+    @cached_property
+    def _here(self) -> InProcess:
+        from entrepot.kernel.jobs.in_process import InProcess
+
+        return InProcess(self._jobs, concurrency=self._concurrency, slice_seconds=self._slice_seconds)
+
     def _linked(self) -> Link:
+        from entrepot.kernel.jobs.link import Link
+
         return Link(
             self._jobs,
             url=self._url,
@@ -162,6 +180,12 @@ class Jobs:
             self._here.add(name, ids)
         else:
             log.warning("a process of another version wakes a job that this one doesn't know", job=name)
+
+
+def _address(url: str) -> str:
+    from entrepot.kernel.jobs.rabbit import broker_address
+
+    return broker_address(url)
 
 
 def _report(leading: asyncio.Task[None]) -> None:

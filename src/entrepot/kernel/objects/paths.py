@@ -32,7 +32,9 @@ def _fault(path: str, longest: int) -> str | None:
         return "it starts with a slash; paths are relative to the store"
     if "\\" in path:
         return "it has a backslash; parts are divided by '/'"
-    if any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in path):
+    if not (path.isascii() and path.isprintable()) and any(
+        unicodedata.category(character) in _REFUSED_CATEGORIES for character in path
+    ):
         return "it has a control character, a line break or half a character"
     if len(path.encode()) > longest:
         return f"it is longer than {longest} bytes"

@@ -13,7 +13,7 @@ from starlette.types import Scope
 from entrepot.kernel.errors import InvalidInput
 from entrepot.kernel.web.headers import Headers
 
-__all__ = ["Claim", "read_claims", "repr_digest", "require_claims"]
+__all__ = ["Claim", "read_claims", "require_claims"]
 
 SIZES = {"sha-256": 32, "md5": 16}
 """The algorithms that are checked, and how many bytes they give."""
@@ -93,11 +93,6 @@ def require_claims(claims: Sequence[Claim], digests: Mapping[str, bytes]) -> Non
                 f"{_base64(claim.digest)} as the header {claim.header} says; send the file again.",
                 where=claim.header,
             )
-
-
-def repr_digest(digests: Mapping[str, bytes]) -> str:
-    """Write digests by algorithm as the value of Repr-Digest."""
-    return ", ".join(f"{algorithm}=:{_base64(digest)}:" for algorithm, digest in digests.items())
 
 
 def _base64(digest: bytes) -> str:

@@ -26,11 +26,16 @@ from entrepot.kernel.module import Opener
 from entrepot.lib.fits import Card
 from entrepot.modules.archive.posted import read_frame
 from entrepot.modules.archive.service.intake import Intake, Outcome, Verdict
+from entrepot.modules.archive.service.records import Rules
 from entrepot.modules.archive.service.walking import Extent, measure
 from entrepot.modules.archive.settings import ArchiveSettings
 
 __all__ = ["mount_commands"]
 
+EXAMPLE = (
+    "Example: entrepot ingest /data/2026-03-04 --report refused.jsonl; "
+    "entrepot ingest --in-place /data/frames"
+)
 JOBS = 8
 SHOWN = 20
 """Refused files that the summary names."""
@@ -44,13 +49,13 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[Ee][+-]?[0-9]+)?")
 
 def mount_commands(app: typer.Typer) -> None:
     """Add the archive's commands to the command line."""
-    app.command("ingest", epilog="Example: entrepot ingest /data/2026-03-04 --report refused.jsonl")(ingest)
+    app.command("ingest", epilog=EXAMPLE)(ingest)
 
 
 def ingest(
     context: typer.Context,
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH", help="FITS files and folders.", show_default=False)
+        list[Path], typer.Argument(metavar="PATH", help="Files and folders.", show_default=False)
     ],
     in_place: Annotated[
         bool,
@@ -87,11 +92,15 @@ def ingest(
         bool, typer.Option("--json", help="Print a JSON object for each file.", show_default=False)
     ] = False,
 ) -> None:
-    """File FITS files (.fits, .fits.fz) straight into the catalogue and the store.
+    """File FITS files and others straight into the catalogue and the store.
 
     It works beside a running server. Folders are searched; hidden ones and
-    other files are passed over. A file whose bytes are there already is
-    skipped, so the same command resumes a run that was stopped.
+    files of no known kind are passed over. A file whose bytes are there
+    already is skipped, so the same command resumes a run that was stopped.
+
+    With --in-place nothing is copied: files that lie below one of the folders
+    of ENTREPOT_ARCHIVE_ROOTS are served from where they are, which all
+    servers must be able to read. They are never changed, moved or deleted.
 
     The exit code is 0 if nothing was refused, else 1.
     """
@@ -213,7 +222,7 @@ class Account:
             f"{counts[Verdict.REFUSED]:,} refused",
         ]
         if counts[Verdict.PASSED_OVER]:
-            parts.append(f"{counts[Verdict.PASSED_OVER]:,} passed over (hidden, or not named as FITS)")
+            parts.append(f"{counts[Verdict.PASSED_OVER]:,} passed over (hidden, or of no known kind)")
         return f"{', '.join(parts)}; {decimal(self.size)} in {_clock(self.seconds)}."
 
     def _done(self) -> str:
@@ -287,10 +296,12 @@ async def _show_bar(account: Account, extent: Extent) -> None:
 
 
 @asynccontextmanager
-async def _showing(paths: Sequence[Path], account: Account, *, bar: bool) -> AsyncGenerator[None]:
+async def _showing(
+    paths: Sequence[Path], account: Account, rules: Rules, *, bar: bool
+) -> AsyncGenerator[None]:
     """Show how far it is while the context lasts."""
     extent = Extent()
-    counting = asyncio.create_task(asyncio.to_thread(measure, paths, extent))
+    counting = asyncio.create_task(asyncio.to_thread(measure, paths, extent, rules))
     show = _show_bar if bar else _show_lines
     showing = asyncio.create_task(show(account, extent))
     try:
@@ -325,7 +336,7 @@ async def _ingest(
             dry_run=account.dry_run,
         )
         bar = sys.stderr.isatty() and not (account.prints_json and sys.stdout.isatty())
-        async with _showing(paths, account, bar=bar):
+        async with _showing(paths, account, intake.rules, bar=bar):
             return await _until_stopped(intake, paths)
 
 

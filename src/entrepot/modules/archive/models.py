@@ -227,6 +227,8 @@ class Listing:
 
     frames: list[ListedFrame]
     total: int | None = None
+    crowded: bool = False
+    """Very many frames lie at the place, so that counting them takes long."""
 
 
 @dataclass(frozen=True, slots=True)

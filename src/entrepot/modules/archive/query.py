@@ -199,6 +199,8 @@ CHOICES: Mapping[str, Operator] = {
 
 def read_query(params: QueryParams, settings: ArchiveSettings) -> FrameQuery:
     """Read the filters, the order and the page size; raises InvalidInput, keyed by parameter."""
+    if not params:
+        return FrameQuery(limit=settings.page_default)
     conditions: list[Condition] = []
     wrong: dict[str, object] = {}
     present = params.keys()
@@ -257,7 +259,7 @@ def _extent(place: Place) -> float:
 
 def has_region(params: QueryParams) -> bool:
     """Tell whether a search is for more than a point."""
-    texts = [params.get(name, "").strip() for name in REGIONS]
+    texts = [params[name].strip() for name in REGIONS if name in params]
     return any(text and (len(text) > POINT_LENGTH or text[:5].upper() != "POINT") for text in texts)
 
 

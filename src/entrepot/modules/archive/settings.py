@@ -92,7 +92,9 @@ class ArchiveSettings(Section):
     )
     page_max: int = Field(default=1000, ge=1, le=10_000, description="most rows on a page")
     count_exact_to: int = Field(
-        default=10_000, ge=0, description="result sizes up to this are always counted exactly"
+        default=10_000,
+        ge=0,
+        description="result sizes up to this are counted exactly (at a crowded place of the sky up to 2,000)",
     )
     redirect_downloads: bool = Field(
         default=False,

@@ -12,15 +12,8 @@ from entrepot.kernel.process import ProcessContext
 from entrepot.modules.archive.models import PostedFrame
 from entrepot.modules.archive.posted import read_frame
 from entrepot.modules.archive.service.ingest import Filed
-from entrepot.modules.archive.service.own_door import (
-    AlreadyThere,
-    LocalFile,
-    Placed,
-    known_sums,
-    local_file,
-    place,
-    register,
-)
+from entrepot.modules.archive.service.local_files import LocalFile, local_file
+from entrepot.modules.archive.service.own_door import AlreadyThere, Placed, known_sums, place, register
 from entrepot.modules.archive.service.records import Rules, read_record, split_name
 from entrepot.modules.archive.settings import ArchiveSettings
 from tests.modules.archive.ingest_cli.holdings import downloads_of, frame_bytes, objects_of

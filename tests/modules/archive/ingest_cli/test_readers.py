@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import signal
+import zlib
 from pathlib import Path
 
 import pytest
 
 from entrepot.kernel.errors import InvalidInput
-from entrepot.modules.archive.service.readers import Readers
+from entrepot.kernel.objects import Checksums, ObjectExists, Stored
+from entrepot.modules.archive.service.readers import Readers, Reading
 from entrepot.modules.archive.service.records import Rules
 from tests.modules.archive.ingest_cli.holdings import frame_bytes
 
@@ -85,12 +88,16 @@ def _without_type(good: Path) -> Path:
     return path
 
 
-async def test_what_kills_its_reader_twice_is_refused_and_the_next_is_read(
-    good: Path, tmp_path: Path
-) -> None:
-    long = tmp_path / "long.fits"  # 15 MB of header, which take a while
+@pytest.fixture
+def long(tmp_path: Path) -> Path:
+    """A file with 15 MB of header, which take a while."""
+    path = tmp_path / "long.fits"
     frame = frame_bytes(1)
-    long.write_bytes(frame[: 80 * 5] + b"COMMENT".ljust(80) * 36 * 5200 + frame[80 * 5 :])
+    path.write_bytes(frame[: 80 * 5] + b"COMMENT".ljust(80) * 36 * 5200 + frame[80 * 5 :])
+    return path
+
+
+async def test_what_kills_its_reader_twice_is_refused_and_the_next_is_read(good: Path, long: Path) -> None:
     before, dead = _children(), set[int]()
     async with Readers(1, Rules()) as readers:
         reading = asyncio.create_task(readers.read(long))
@@ -132,3 +139,83 @@ async def test_headers_without_end_take_no_memory(tmp_path: Path) -> None:
     async with Readers(1, Rules()) as readers:
         with pytest.raises(InvalidInput, match="headers take more than"):
             await readers.read(path)
+
+
+def _sums_of(path: Path) -> Checksums:
+    content = path.read_bytes()
+    return Checksums(
+        len(content),
+        zlib.crc32(content),
+        hashlib.md5(content).hexdigest(),
+        hashlib.sha256(content).hexdigest(),
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of a store."""
+    folder = tmp_path / "store"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("hold", [0, 1 << 20], ids=["read again", "held"])
+async def test_what_was_taken_is_put(good: Path, pipe: Path, folder: Path, hold: int) -> None:
+    untyped = _without_type(good)
+    async with Readers(1, Rules()) as readers, readers.lend() as lent:
+        fine, failed, refused = await lent.take([good, pipe, untyped], hold=hold)
+        assert isinstance(failed, InvalidInput)
+        assert "isn't a regular file" in str(failed)
+        assert isinstance(fine, Reading)
+        assert isinstance(refused, Reading)
+        assert isinstance(refused.record, InvalidInput)
+        assert isinstance(fine.record, dict)
+        assert fine.record["basename"] == "good"
+        assert [fine.file.checksums, refused.file.checksums] == [_sums_of(good), _sums_of(untyped)]
+
+        [stored] = await lent.put(folder, [(fine.file, "a/b/good.fits")])
+        assert isinstance(stored, Stored)
+        assert stored.checksums == _sums_of(folder / "a" / "b" / "good.fits")
+        assert await lent.put(folder, [(fine.file, "a/b/good.fits")]) == [None]
+        [again] = await lent.take([good], hold=hold)
+        assert isinstance(again, Reading)
+        [there] = await lent.put(folder, [(again.file, "a/b/good.fits")])
+        assert isinstance(there, ObjectExists)
+
+
+async def test_what_changed_since_it_was_taken_isnt_put(good: Path, folder: Path) -> None:
+    async with Readers(1, Rules()) as readers, readers.lend() as lent:
+        [taken] = await lent.take([good], hold=0)
+        assert isinstance(taken, Reading)
+        good.write_bytes(frame_bytes(2))
+        [answer] = await lent.put(folder, [(taken.file, "a/b/good.fits")])
+    assert isinstance(answer, InvalidInput)
+    assert "changed while" in str(answer)
+    assert not [path for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_what_a_dead_reader_held_is_lost(good: Path, folder: Path) -> None:
+    before = _children()
+    async with Readers(1, Rules()) as readers, readers.lend() as lent:
+        [taken] = await lent.take([good], hold=1 << 20)
+        assert isinstance(taken, Reading)
+        [child] = _children() - before
+        os.kill(child, signal.SIGKILL)
+        assert await lent.put(folder, [(taken.file, "a/b/good.fits")]) == [None]
+        [again] = await lent.take([good], hold=1 << 20)
+        assert isinstance(again, Reading)
+
+
+async def test_what_kills_its_reader_is_found_among_several(good: Path, long: Path) -> None:
+    before, dead = _children(), set[int]()
+    async with Readers(1, Rules()) as readers, readers.lend() as lent:
+        taking = asyncio.create_task(lent.take([good, long, _without_type(good)], hold=0))
+        for _ in range(3):
+            dead.add(child := await _reader_of(long, before | dead))
+            os.kill(child, signal.SIGSEGV)
+        first, killer, last = await taking
+    assert isinstance(first, Reading)
+    assert isinstance(killer, InvalidInput)
+    assert "died of it (SIGSEGV)" in str(killer)
+    assert isinstance(last, Reading)
+    assert isinstance(last.record, InvalidInput)

@@ -11,7 +11,7 @@ from entrepot.kernel.context import RequestContext, Visit
 from entrepot.kernel.errors import InvalidInput, UnsupportedMedia
 from entrepot.kernel.identity import Scope
 from entrepot.kernel.objects import Checksums
-from entrepot.kernel.web.digests import read_claims, repr_digest, require_claims
+from entrepot.kernel.web.digests import read_claims, require_claims
 from entrepot.kernel.web.limits import declared_length, limited_body, streamed_body
 from entrepot.lib.fits import Card, FitsError
 from entrepot.modules.archive import schemas
@@ -35,7 +35,6 @@ HEADERS: Mapping[str, str] = {
 
 def add_routes(routes: APIRouter) -> None:
     """Add the route of uploads."""
-    digest = {"Repr-Digest": {"description": "what was stored", "schema": {"type": "string"}}}
     refusals = {
         408: "the body stalled",
         413: "the file is larger than the archive takes",
@@ -51,7 +50,7 @@ def add_routes(routes: APIRouter) -> None:
         status_code=201,
         summary="Upload a file, and file its frame or a further version of it",
         responses={
-            201: {"model": schemas.FrameAnswer, "headers": WHERE_IT_IS | digest},
+            201: {"model": schemas.FrameAnswer, "headers": WHERE_IT_IS},
             400: {"model": schemas.Problem, "headers": WHERE_IT_IS},
             **{status: {"model": schemas.Problem, "description": text} for status, text in refusals.items()},
         },
@@ -92,7 +91,6 @@ async def upload_file(visit: Visit, name: str) -> Response:
     frame = uploaded.filed.frame
     answer = await render(visit, frame_answer(frame, uploaded.filed.related, base), form, status=201)
     answer.headers["Location"] = _address(base, frame.id)
-    answer.headers["Repr-Digest"] = repr_digest(_digests(uploaded.checksums))
     return answer
 
 

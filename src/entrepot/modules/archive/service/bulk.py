@@ -55,11 +55,19 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why a line isn't filed. The failure itself would keep alive all that was at hand when it was raised."""
+
+    status: int
+    content: Json
+
+
+@dataclass(frozen=True, slots=True)
 class _Entry:
     """A line as it was read: a frame, why it isn't one, or None for a blank line."""
 
     line: Line
-    read: PostedFrame | EntrepotError | None
+    read: PostedFrame | _Refusal | None
     digest: str
 
 
@@ -137,15 +145,15 @@ class BulkFiling:
     def _entries(self, lines: Sequence[Line], limit: int) -> list[_Entry]:
         return [_Entry(line, self._read(line, limit), line.digest if self._key else "") for line in lines]
 
-    def _read(self, line: Line, limit: int) -> PostedFrame | EntrepotError | None:
+    def _read(self, line: Line, limit: int) -> PostedFrame | _Refusal | None:
         if line.long:
-            return TooLarge(f"The line is longer than the {limit:,} bytes that are taken here.")
+            return _refusal(TooLarge(f"The line is longer than the {limit:,} bytes that are taken here."))
         if not line.text.strip():
             return None
         try:
             return read_frame(parse_json(line.text), self._settings)
         except EntrepotError as error:
-            return error
+            return _refusal(error)
 
     async def _filed(self, entries: Sequence[_Entry]) -> AsyncGenerator[list[Result]]:
         """File lines in one transaction, or where others are too much in the way of that, in smaller ones."""
@@ -190,7 +198,7 @@ class BulkFiling:
         self, entries: Sequence[_Entry], filed: Sequence[Filed | InvalidInput]
     ) -> tuple[list[Result], bytes]:
         """Write the results, and with a key also what is kept of them."""
-        outcomes = iter(filed)
+        outcomes = (_refusal(one) if isinstance(one, InvalidInput) else one for one in filed)
         full: list[Result] = []
         for entry in entries:
             if entry.read is not None:
@@ -209,13 +217,16 @@ class BulkFiling:
 CREATED = 201
 
 
-def _result(number: int, outcome: Filed | EntrepotError, *, brief: bool) -> Result:
-    if isinstance(outcome, EntrepotError):
-        fields = outcome.fields if isinstance(outcome, InvalidInput) else None
-        content = dumps(fields or {"detail": outcome.detail})
-        # Half characters can't be sent, nor kept.
-        whole = content.encode(errors="replace").decode()
-        return Result(number, outcome.status, Json(whole))
+def _refusal(error: EntrepotError) -> _Refusal:
+    fields = error.fields if isinstance(error, InvalidInput) else None
+    content = dumps(fields or {"detail": error.detail})
+    # Half characters can't be sent, nor kept.
+    return _Refusal(error.status, Json(content.encode(errors="replace").decode()))
+
+
+def _result(number: int, outcome: Filed | _Refusal, *, brief: bool) -> Result:
+    if isinstance(outcome, _Refusal):
+        return Result(number, outcome.status, outcome.content)
     answer = frame_answer(outcome.frame, outcome.related, BASE)
     return Result(number, CREATED, _shortened(answer) if brief else answer)
 
@@ -236,7 +247,7 @@ def _parts(entries: Sequence[_Entry]) -> Sequence[Sequence[_Entry]]:
     [entry] = entries
     if not isinstance(entry.read, PostedFrame):
         raise Unavailable("The database is too busy just now.")
-    return ([replace(entry, read=Conflict(CONTENDED))],)
+    return ([replace(entry, read=_refusal(Conflict(CONTENDED)))],)
 
 
 def _require_same(lines: Sequence[Line], digests: Sequence[str]) -> None:

@@ -87,7 +87,8 @@ class Filing:
             try:
                 results.append(self._file(posted, files_of))
             except InvalidInput as error:
-                results.append(error)
+                # The traceback would keep alive all that was at hand.
+                results.append(error.with_traceback(None))
         self.documents = [
             Document(frame.id, render_document(frame), self._headers[frame.id])
             for frame in self._filed.values()

@@ -15,12 +15,13 @@ from entrepot.kernel.errors import EntrepotError, InvalidInput
 from entrepot.kernel.objects import ChecksumMismatch, Checksums
 from entrepot.kernel.process import ProcessContext
 from entrepot.lib.fits import Card, FitsError
-from entrepot.modules.archive.models import Condition, FrameQuery, PostedFrame
+from entrepot.modules.archive.models import PostedFrame
 from entrepot.modules.archive.service.ingest import Filed
 from entrepot.modules.archive.service.local_files import CHANGED, LocalFile, refuse_changed
 from entrepot.modules.archive.service.own_door import (
     AlreadyThere,
     Placed,
+    known_names,
     known_sums,
     leave_in_place,
     path_for,
@@ -31,10 +32,8 @@ from entrepot.modules.archive.service.own_door import (
 from entrepot.modules.archive.service.readers import Lent, Readers, Reading
 from entrepot.modules.archive.service.records import rules_of, split_name
 from entrepot.modules.archive.service.roots import Roots
-from entrepot.modules.archive.service.visibility import of_the_service
 from entrepot.modules.archive.service.walking import Found, size_of, walk
 from entrepot.modules.archive.settings import ArchiveSettings
-from entrepot.modules.archive.store import search
 
 __all__ = ["Intake", "Outcome", "Verdict"]
 
@@ -86,6 +85,8 @@ class Hand:
     """Where a file in place lies, without links."""
     file: LocalFile = field(init=False)
     posted: PostedFrame = field(init=False)
+    to: str = ""
+    """The path that its bytes get in the store."""
     placed: Placed = field(init=False)
 
     @property
@@ -98,7 +99,8 @@ class Intake:
     """One run over files and folders; ``tell`` hears of every outcome, in the order in which they are known.
 
     ``check`` reads the JSON of a frame as it is read when a client posts it. ``given`` are cards that are
-    put over the files' own. Files go through in batches, ``jobs`` of them at the same time. With ``in_place``
+    put over the files' own. Files go through in batches, ``jobs`` of them at the same time, and as many files
+    at most are sent to a store over the network at the same time. With ``in_place``
     the files stay where they are, below one of the roots, and are only registered. A dry run writes nothing,
     and judges by the catalogue as it is.
     """
@@ -122,11 +124,12 @@ class Intake:
         self._dry_run = dry_run
         self.stopped = False
         """Whether `stop` was called."""
-        self._room = asyncio.Semaphore(jobs)
+        self._room, self._puts = asyncio.Semaphore(jobs), asyncio.Semaphore(jobs)
         kept = not (in_place or dry_run or process.objects.folder is None)
         self._hold = min(SMALL, HELD // jobs) if kept else 0
-        self._rules = rules_of(process.settings.section("archive", ArchiveSettings), given)
-        self._readers = Readers(min(jobs, (os.cpu_count() or 1) + 1), self._rules)
+        self.rules = rules_of(process.settings.section("archive", ArchiveSettings), given)
+        """How files are read."""
+        self._readers = Readers(min(jobs, os.cpu_count() or 1), self.rules)
 
     def stop(self) -> None:
         """Take no further file; those in hand are finished."""
@@ -143,7 +146,7 @@ class Intake:
             await self._process.objects.ready()
             await self._process.objects.sweep_temporary(LEFTOVER)
         most = min(BATCH, BATCH_OF_JOB * self._jobs)
-        batches = _batches(walk(paths, self._rules), most, HELD // self._jobs)
+        batches = _batches(walk(paths, self.rules), most, HELD // self._jobs)
         try:
             async with self._readers, asyncio.TaskGroup() as group:
                 await self._spread(batches, group)
@@ -176,7 +179,7 @@ class Intake:
         async with self._readers.lend() as reader:
             hands = await self._described(await self._summed(hands, reader))
             if hands and self._hold:
-                files = [(hand.posted, hand.file) for hand in hands]
+                files = [(hand.posted, hand.file, hand.to) for hand in hands]
                 hands = self._placed(hands, await place_taken(self._process, reader, files))
         return hands
 
@@ -187,7 +190,7 @@ class Intake:
         if self._hold:
             return hands
         files = [(hand.posted, hand.file) for hand in hands]
-        return self._placed(hands, await place_all(self._process, files, at_once=self._jobs))
+        return self._placed(hands, await place_all(self._process, files, self._puts))
 
     # The steps; each gives those files that go on ---------------------------------------------------
 
@@ -202,7 +205,7 @@ class Intake:
             try:
                 if found.trouble:
                     raise InvalidInput(found.trouble)
-                _, hand.extension = split_name(found.path.name, self._rules)
+                _, hand.extension = split_name(found.path.name, self.rules)
             except (InvalidInput, FitsError) as error:
                 self._refuse(hand, error)
             else:
@@ -248,7 +251,7 @@ class Intake:
         try:
             posted = self._check(record | {"version_set": [version]})
             if not self._in_place:
-                path_for(self._process, posted)
+                hand.to = path_for(self._process, posted)
         except InvalidInput as error:
             return error
         return posted
@@ -276,13 +279,10 @@ class Intake:
 
     async def _foretell(self, hands: Sequence[Hand]) -> None:
         """Say what would become of files."""
-        for hand in hands:
-            posted = hand.posted
-            query = FrameQuery(conditions=(Condition("basename", "eq", posted.basename),), limit=1)
-            async with self._process.database.read() as session:
-                there = await search.list_frames(session, query, of_the_service())
+        filed = await known_names(self._process, [hand.posted.basename for hand in hands])
+        for hand, there in zip(hands, filed, strict=True):
             verdict = Verdict.NEW_VERSION if there else Verdict.NEW_FRAME
-            filename = posted.basename + hand.extension
+            filename = hand.posted.basename + hand.extension
             self._tell(Outcome(hand.path, verdict, hand.sums.size, hand.sums.md5, filename))
 
     async def _register(self, hands: Sequence[Hand]) -> None:
@@ -306,7 +306,7 @@ class Intake:
                 yield hand, answer
 
     def _refuse(self, hand: Hand, error: Exception) -> None:
-        reason = _sentence(error, self._rules.keywords)
+        reason = _sentence(error, self.rules.keywords)
         self._tell(Outcome(hand.path, Verdict.REFUSED, size_of(hand.path), reason=reason))
 
     def _tell_already(self, hand: Hand) -> None:

@@ -23,8 +23,8 @@ from entrepot.modules.archive.service.visibility import of_the_service
 from entrepot.modules.archive.store import files as store
 
 __all__ = [
-    "AlreadyThere", "Placed", "known_sums", "leave_in_place", "path_for", "place", "place_all", "place_taken",
-    "placed_at", "register",
+    "AlreadyThere", "Placed", "known_names", "known_sums", "leave_in_place", "path_for", "place", "place_all",
+    "place_taken", "placed_at", "register",
 ]  # fmt: skip
 
 
@@ -55,6 +55,13 @@ async def known_sums(process: ProcessContext, md5s: Sequence[str]) -> list[bool]
     async with process.database.read_newest() as session:
         known = await store.known_md5s(session, md5s)
     return [md5 in known for md5 in md5s]
+
+
+async def known_names(process: ProcessContext, basenames: Sequence[str]) -> list[bool]:
+    """Tell of each basename whether a frame with versions has it."""
+    async with process.database.read_newest() as session:
+        filed = await store.filed_names(session, basenames)
+    return [basename in filed for basename in basenames]
 
 
 def path_for(process: ProcessContext, posted: PostedFrame) -> str:
@@ -91,13 +98,13 @@ async def place(
 
 
 async def place_all(
-    process: ProcessContext, files: Sequence[tuple[PostedFrame, LocalFile]], *, at_once: int
+    process: ProcessContext, files: Sequence[tuple[PostedFrame, LocalFile]], room: asyncio.Semaphore
 ) -> list[Placed | EntrepotError]:
-    """Put files of this machine into the store, ``at_once`` at a time; what is wrong with one stops no other.
+    """Put files of this machine into the store, as many at a time as there is ``room`` for.
 
-    Answers are as `place` has them, AlreadyThere for its None; raises Unavailable.
+    What is wrong with one stops no other. Answers are as `place` has them, AlreadyThere for its None;
+    raises Unavailable.
     """
-    room = asyncio.Semaphore(at_once)
 
     async def place_one(posted: PostedFrame, file: LocalFile) -> Placed | EntrepotError:
         async with room:
@@ -116,20 +123,20 @@ async def place_all(
 
 
 async def place_taken(
-    process: ProcessContext, reader: Lent, files: Sequence[tuple[PostedFrame, LocalFile]]
+    process: ProcessContext, reader: Lent, files: Sequence[tuple[PostedFrame, LocalFile, str]]
 ) -> list[Placed | EntrepotError]:
-    """Have the process that took files put them into the store's folder; answers are as `place_all`'s."""
-    folder = process.objects.folder
-    if folder is None:
-        return await place_all(process, files, at_once=len(files))
-    paths = [path_for(process, posted) for posted, _ in files]
-    stored = await reader.put(folder, [(file, path) for (_, file), path in zip(files, paths, strict=True)])
+    """Have the process that took files put them into the store's folder, under the paths beside them.
+
+    Answers are as those of `place_all`.
+    """
+    assert process.objects.folder is not None  # noqa: S101 - only a folder is written by others
+    stored = await reader.put(process.objects.folder, [(file, path) for _, file, path in files])
     results: list[Placed | EntrepotError] = []
-    for (posted, file), path, answer in zip(files, paths, stored, strict=True):
+    for (posted, file, path), answer in zip(files, stored, strict=True):
         if isinstance(answer, Stored):
             results.append(placed_at(posted, path, answer))
         elif answer is None or isinstance(answer, ObjectExists):
-            results += await place_all(process, [(posted, file)], at_once=1)
+            results += await place_all(process, [(posted, file)], asyncio.Semaphore(1))
         else:
             results.append(answer)
     return results

@@ -45,6 +45,8 @@ MEMORY = 2 << 30
 """Bytes of address space."""
 SOON = 0.05
 """Seconds that an answer may wait for others to go with it."""
+TOGETHER = 1 << 20
+"""Bytes of answers that go together."""
 SIGN = 32
 """Pieces of a file after which it is said that it goes on."""
 
@@ -53,7 +55,7 @@ Message = Mapping[str, Any]
 
 def main() -> None:
     """Answer until the parent closes the line."""
-    line = os.fdopen(os.dup(1), "wb")
+    line = os.fdopen(os.dup(1), "wb", buffering=TOGETHER)
     os.dup2(2, 1)  # what a library prints must not get between the answers
     _limit(resource.RLIMIT_AS, MEMORY)
     _limit(resource.RLIMIT_CORE, 0)

@@ -32,6 +32,12 @@ PUT_SECONDS = 300.0
 TRIES = 2
 """A reader may die of something else than the file that it has in hand: once is no proof."""
 
+QUICK = {
+    "OPENBLAS_NUM_THREADS": "1",
+    # The memory of the files that are held is kept for the next ones, and not given back in between.
+    "MALLOC_MMAP_THRESHOLD_": "67108864",
+    "MALLOC_TRIM_THRESHOLD_": "134217728",
+}
 FAILURES = {kind.code: kind for kind in (InvalidInput, ChecksumMismatch, ObjectExists, Unavailable)}
 """What a child may say of a file that it was to put into the store."""
 
@@ -253,9 +259,9 @@ def _stored(checksums: Checksums, answer: Answer) -> Stored | EntrepotError | No
 
 
 def _environ() -> dict[str, str]:
-    """Give what a child gets of the environment: no keys to the store, no threads without use."""
+    """Give what a child gets of the environment: no keys to the store, and what makes it quick."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ENTREPOT_", "AWS_"))}
-    return kept | {"OPENBLAS_NUM_THREADS": "1"}
+    return kept | QUICK
 
 
 async def _send(process: Process, message: object) -> None:

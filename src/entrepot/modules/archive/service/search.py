@@ -63,7 +63,8 @@ async def find_frames(
         return page
     if listing.total is not None:
         return replace(page, count=listing.total, count_is_exact=True)
-    return await _counted(session, page, query, sight, settings, forced=forced and not caller.is_anonymous)
+    exact_to = min(settings.count_exact_to, crowds.CROWD) if listing.crowded else settings.count_exact_to
+    return await _counted(session, page, query, sight, exact_to, forced=forced and not caller.is_anonymous)
 
 
 async def _counted(
@@ -71,7 +72,7 @@ async def _counted(
     page: FramePage,
     query: FrameQuery,
     sight: Sight,
-    settings: ArchiveSettings,
+    exact_to: int,
     *,
     forced: bool,
 ) -> FramePage:
@@ -79,7 +80,7 @@ async def _counted(
     if not page.more and (page.frames or query.offset == 0):
         return replace(page, count=seen, count_is_exact=True)
     least = seen + page.more if page.frames else 0
-    most = None if forced or _is_narrow(query) else settings.count_exact_to + 1
+    most = None if forced or _is_narrow(query) else exact_to + 1
     seconds = FORCED_SECONDS if forced else NARROW_SECONDS
     found = await store.count(session, query, sight, most=most, seconds=seconds)
     if found is None:

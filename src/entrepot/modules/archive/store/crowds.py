@@ -15,7 +15,7 @@ from entrepot.modules.archive.models import FrameQuery, ListedFrame, Listing, Si
 from entrepot.modules.archive.store.search import count_within, list_frames, nearby, observed_between
 from entrepot.modules.archive.store.sky import EVER, UNITS_A_DAY, UNITS_A_MICROSECOND, Window, sky_time
 
-__all__ = ["find_frames"]
+__all__ = ["CROWD", "find_frames"]
 
 CROWD = 2000
 """Frames near a place from which on it is searched by slices of time."""
@@ -32,7 +32,7 @@ async def find_frames(session: ReadSession, query: FrameQuery, sight: Sight) -> 
     if await nearby(session, query, EVER, CROWD) < CROWD:
         return await list_frames(session, query, sight)
     whole = await _whole(session, query)
-    return Listing(await _by_slices(session, query, sight, whole) if whole else [])
+    return Listing(await _by_slices(session, query, sight, whole) if whole else [], crowded=True)
 
 
 async def _whole(session: ReadSession, query: FrameQuery) -> Window | None:

@@ -14,7 +14,9 @@ from entrepot.modules.archive.models import FileState, Sight, StoredFile, Versio
 from entrepot.modules.archive.store.search import VERSION_COLUMNS, version_of, visible
 from entrepot.modules.archive.tables import frame, thumbnail, version
 
-__all__ = ["claim", "find_file", "known_md5s", "record_check", "record_thumbnail", "unchecked"]
+__all__ = [
+    "claim", "filed_names", "find_file", "known_md5s", "record_check", "record_thumbnail", "unchecked",
+]  # fmt: skip
 
 
 def _replaced() -> ColumnElement[bool]:
@@ -57,6 +59,12 @@ async def find_file(session: ReadSession, key: str, filename: str, sight: Sight)
 async def known_md5s(session: ReadSession, md5s: Sequence[str]) -> set[str]:
     """Tell which of the sums are those of versions."""
     return {row[0] for row in await session.all(select(version.c.md5).where(version.c.md5.in_(md5s)))}
+
+
+async def filed_names(session: ReadSession, basenames: Sequence[str]) -> set[str]:
+    """Tell which of the basenames are those of frames that have versions."""
+    statement = select(frame.c.basename).where(frame.c.basename.in_(basenames), frame.c.has_version)
+    return {row[0] for row in await session.all(statement)}
 
 
 def _waiting(now: datetime) -> ColumnElement[bool]:

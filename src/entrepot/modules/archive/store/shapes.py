@@ -32,7 +32,7 @@ from sqlalchemy import (
 
 from entrepot.kernel.db import AnySelect, Double, Id, Prepared, named
 from entrepot.modules.archive.models import Condition, FrameQuery, Operator, PlaceKind, Sight
-from entrepot.modules.archive.store.sky import EVER, Window, indexed, place_values, tested
+from entrepot.modules.archive.store.sky import EVER, Window, boxed, indexed, place_values, tested
 from entrepot.modules.archive.tables import document, frame, relation
 
 __all__ = [
@@ -291,11 +291,17 @@ def nearby_statement() -> Prepared[int]:
     """Give the statement that counts, up to ``most_nearby``, what the index has of a search's first place."""
 
     def near(dialect: str) -> Select[int]:
-        found = select(literal(1)).where(indexed(dialect)).limit(named("most_nearby", Integer()))
+        found = select(literal(1)).where(boxed(dialect)).limit(named("most_nearby", Integer()))
         return select(func.count()).select_from(found.subquery())
 
     return Prepared(near)
 
 
-_dates = select(func.min(frame.c.observation_date), func.max(frame.c.observation_date))
+# One by one, because SQLite takes only a single end from an index.
+_dates = select(
+    *(
+        select(end(frame.c.observation_date)).scalar_subquery().label(name)
+        for name, end in (("first", func.min), ("last", func.max))
+    )
+)
 first_and_last: Prepared[datetime | None, datetime | None] = Prepared(lambda _: _dates)

@@ -14,14 +14,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, String, TextClause, and_, bindparam, select, text
+from sqlalchemy import ColumnElement, String, TextClause, and_, bindparam, text
 
 from entrepot.kernel.db import Double, named
 from entrepot.lib.sky import Cover, Vector
 from entrepot.modules.archive.models import Frame, Place, PlaceKind
 from entrepot.modules.archive.tables import CORNERS, SKY_BOX, frame, sky_index
 
-__all__ = ["EVER", "Window", "indexed", "piece_rows", "place_values", "sky_columns", "sky_time", "tested"]
+__all__ = [
+    "EVER",
+    "Window",
+    "boxed",
+    "indexed",
+    "piece_rows",
+    "place_values",
+    "sky_columns",
+    "sky_time",
+    "tested",
+]
 
 UNITS_A_DAY = 0.02 / 7300
 """So small that boxes are grouped by place first, and by time where many lie at one place."""
@@ -129,17 +139,25 @@ def indexed(dialect: str) -> ColumnElement[bool]:
     start, end = named("sky_from", Double), named("sky_until", Double)
     within = and_(frame.c.sky_time >= start, frame.c.sky_time < end)
     if dialect == "sqlite":
+        return and_(sky_index.c.id == frame.c.id, boxed(dialect), within)
+    return and_(boxed(dialect), within)
+
+
+def boxed(dialect: str) -> ColumnElement[bool]:
+    """Give the condition of the index alone, on `sky_index` in SQLite and on ``frame`` in PostgreSQL.
+
+    It may let through what was observed within minutes of the window.
+    """
+    if dialect == "sqlite":
         entry = sky_index.c
         sides = [entry[f"{axis}0"] <= named(f"sky_{axis}1", Double) for axis in "xyz"]
         sides += [entry[f"{axis}1"] >= named(f"sky_{axis}0", Double) for axis in "xyz"]
-        return and_(
-            frame.c.id.in_(select(entry.id).where(*sides, entry.t0 <= end, entry.t1 >= start)), within
-        )
+        return and_(*sides, entry.t0 <= named("sky_until", Double), entry.t1 >= named("sky_from", Double))
     low, high = (", ".join(f"archive_frame.sky_{axis}{end}" for axis in "xyz") for end in "01")
     box = f"cube(ARRAY[{low}, archive_frame.sky_time], ARRAY[{high}, archive_frame.sky_time])"
     least, most = (", ".join(f":sky_{axis}{end}" for axis in "xyz") for end in "01")
     wanted = f"cube(ARRAY[{least}, :sky_from], ARRAY[{most}, :sky_until])"
-    return and_(_condition(f"archive_frame.sky_time IS NOT NULL AND {box} && {wanted}"), within)
+    return and_(frame.c.sky_time.is_not(None), _condition(f"{box} && {wanted}"))
 
 
 def tested(number: int, kind: PlaceKind, dialect: str) -> TextClause:

@@ -1,0 +1,260 @@
+"""Frames on their way in: many in one request beside one by one, and files beside bare checksumming."""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import secrets
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+from sqlalchemy.engine import make_url
+
+from catalogues import SERVER, Catalogue
+from client import Connection, request_bytes
+from entrepot.kernel.objects import Digest
+from entrepot.lib.fits.cards import BLOCK, Card, format_cards
+from figures import note, say
+from operations import People
+from serving import Server, process_environ
+from sky_survey import posted_body
+
+LEAST_FASTER = 5.0
+"""Times that many frames in one request must be filed as fast as one by one."""
+LEAST_SHARE = 0.5
+"""Of the rate of bare checksumming plus bare bulk insert, what `entrepot ingest` must reach."""
+PIXELS = 380
+CARDS = 60
+PIECE = 2**20
+INSERTED = ("archive_frame", "archive_version", "archive_document")
+INGEST_LIMIT = 600.0
+
+
+# One request for many frames ------------------------------------------------------------------------
+
+
+def measure_bulk(
+    catalogue: Catalogue, server: Server, people: People, *, frames: int, turns: int
+) -> list[str]:
+    """File frames one by one and in one request in turns; gives the basenames of all of them."""
+    filed: list[str] = []
+    single: list[float] = []
+    bulk: list[float] = []
+    for turn in range(turns):
+        note(f"{catalogue.kind}: filing 2 × {frames:,} frames, turn {turn + 1} of {turns}")
+        for took, file_all in ((single, _one_by_one), (bulk, _in_one)):
+            names, bodies = _bodies(catalogue, frames)
+            filed += names
+            took.append(file_all(server, people, bodies) / frames)
+    faster = statistics.median(single) / statistics.median(bulk)
+    say(
+        database=catalogue.kind,
+        operation="bulk",
+        frames=catalogue.survey.frames,
+        filed=frames,
+        samples=turns,
+        one_by_one_per_s=1 / statistics.median(single),
+        bulk_per_s=1 / statistics.median(bulk),
+        faster=faster,
+        least_faster=LEAST_FASTER,
+        met=faster >= LEAST_FASTER,
+    )
+    return filed
+
+
+def _bodies(catalogue: Catalogue, count: int) -> tuple[list[str], list[bytes]]:
+    survey, run = catalogue.survey, secrets.token_hex(4)
+    names: list[str] = []
+    bodies: list[bytes] = []
+    for place in range(count):
+        made = survey.frame(survey.frames + place, survey.last + timedelta(seconds=place))
+        names.append(f"{made.basename}-{run}")
+        bodies.append(posted_body(replace(made, basename=names[-1]), secrets.token_hex(16)))
+    return names, bodies
+
+
+def _one_by_one(server: Server, people: People, bodies: Sequence[bytes]) -> float:
+    with Connection(server.url) as connection:
+        requests = [request_bytes("POST", "/archive/frames/", people.operator, body) for body in bodies]
+        return sum(connection.seconds(request, 201) for request in requests)
+
+
+def _in_one(server: Server, people: People, bodies: Sequence[bytes]) -> float:
+    headers = {**people.operator, "Content-Type": "application/x-ndjson"}
+    with httpx.Client(timeout=120) as client:
+        began = time.perf_counter()
+        answer = client.post(f"{server.url}/archive/frames/bulk", content=b"\n".join(bodies), headers=headers)
+        took = time.perf_counter() - began
+    statuses = {json.loads(line)["status"] for line in answer.text.splitlines()}
+    if statuses != {201}:
+        raise RuntimeError(f"the bulk call answered {statuses}: {answer.text[:300]}")
+    return took
+
+
+# Files ----------------------------------------------------------------------------------------------
+
+
+def measure_ingest(kind: str, root: Path, *, files: int, turns: int) -> None:
+    """Run `entrepot ingest` over small files, beside checksumming them and inserting their rows bare."""
+    folder = root.absolute() / f"ingest-{secrets.token_hex(4)}"
+    try:
+        note(f"{kind}: writing {files:,} FITS files")
+        incoming = folder / "incoming"
+        _write_files(incoming, files)
+        found = [_one_ingest(kind, folder / str(turn), incoming) for turn in range(turns)]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    took, floor = (statistics.median(column) for column in zip(*found, strict=True))
+    share = statistics.median(bare / whole for whole, bare in found)
+    say(
+        database=kind,
+        operation="ingest",
+        files=files,
+        bytes_each=_size(),
+        samples=turns,
+        files_per_s=files / took,
+        floor_files_per_s=files / floor,
+        share=share,
+        least_share=LEAST_SHARE,
+        met=share >= LEAST_SHARE,
+    )
+
+
+def _one_ingest(kind: str, folder: Path, incoming: Path) -> tuple[float, float]:
+    """Give the seconds of an ingest into a new service, and those of its floor."""
+    with _new_service(kind, folder / "ours") as ours, _new_service(kind, folder / "bare") as bare:
+        _entrepot(ours, "migrate")
+        _entrepot(bare, "migrate")
+        os.sync()
+        began = time.perf_counter()
+        _entrepot(ours, "ingest", str(incoming))
+        took = time.perf_counter() - began
+        os.sync()
+        sums = _checksum_all(incoming)
+        insert = _copy_sqlite if kind == "sqlite" else _copy_postgresql
+        return took, sums + insert(ours, bare)
+
+
+@contextlib.contextmanager
+def _new_service(kind: str, folder: Path) -> Iterator[Mapping[str, str]]:
+    """Give the settings of a service with nothing in it."""
+    folder.mkdir(parents=True)
+    name = f"entrepot_bench_{secrets.token_hex(6)}"
+    url = make_url(SERVER).set(database=name).render_as_string(hide_password=False)
+    settings = {"ENTREPOT_DATA_DIR": str(folder), "ENTREPOT_SECRET_KEY": "a key for benchmarks, long enough"}
+    if kind == "sqlite":
+        yield settings
+        return
+    asyncio.run(_on_server(f'CREATE DATABASE "{name}" TEMPLATE template0'))
+    try:
+        yield settings | {"ENTREPOT_DATABASE_URL": url}
+    finally:
+        asyncio.run(_on_server(f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+async def _on_server(statement: str) -> None:
+    connection = await asyncpg.connect(SERVER)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _entrepot(settings: Mapping[str, str], *arguments: str) -> None:
+    command = [sys.executable, "-m", "entrepot.cli", *arguments]
+    done = subprocess.run(
+        command, env=process_environ(settings), capture_output=True, text=True, timeout=INGEST_LIMIT
+    )
+    if done.returncode:
+        raise RuntimeError(f"entrepot {arguments[0]} failed: {done.stdout}{done.stderr}")
+
+
+def _size() -> int:
+    data = PIXELS * PIXELS * 2
+    return -(-(CARDS + 1) * 80 // BLOCK) * BLOCK + -(-data // BLOCK) * BLOCK
+
+
+def _write_files(folder: Path, count: int) -> None:
+    """Write images of noise, each with a header of 60 cards and celestial coordinates."""
+    folder.mkdir(parents=True)
+    chance = random.Random(3)
+    for number in range(count):
+        data = chance.randbytes(PIXELS * PIXELS * 2)
+        padded = data.ljust(-(-len(data) // BLOCK) * BLOCK, b"\0")
+        name = f"ogg0m404-sq33-20250304-{number:05}-e00.fits"
+        (folder / name).write_bytes(format_cards(_cards(number, chance).items()) + padded)
+
+
+def _cards(number: int, chance: random.Random) -> dict[str, Card]:
+    day, minute = number % 28 + 1, number // 60 % 60
+    cards: dict[str, Card] = {
+        "SIMPLE": True, "BITPIX": 16, "NAXIS": 2, "NAXIS1": PIXELS, "NAXIS2": PIXELS, "BZERO": 32768.0,
+        "PROPID": "ENT2025A-001", "DATE-OBS": f"2025-03-{day:02}T05:{minute:02}:{number % 60:02}.89",
+        "DAY-OBS": f"202503{day:02}", "INSTRUME": "sq33", "SITEID": "ogg", "TELID": "0m4a",
+        "OBSTYPE": "EXPOSE",
+        "BLKUID": number + 1, "REQNUM": number // 10 + 1, "OBJECT": f"M {number % 110}", "EXPTIME": 30.0,
+        "FILTER": "rp", "RLEVEL": 0, "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN",
+        "CRPIX1": 190.5, "CRPIX2": 190.5,
+        "CRVAL1": chance.uniform(0, 360), "CRVAL2": chance.uniform(-80, 80), "CUNIT1": "deg", "CUNIT2": "deg",
+        "CD1_1": -2e-4, "CD1_2": 1e-6, "CD2_1": 1e-6, "CD2_2": 2e-4, "RADESYS": "ICRS", "EQUINOX": 2000.0,
+    }  # fmt: skip
+    return cards | {f"SENSOR{place:02}": chance.uniform(0, 100) for place in range(CARDS - len(cards))}
+
+
+def _checksum_all(folder: Path) -> float:
+    """Time reading every file once and taking its CRC-32, MD5 and SHA-256, one file after the other."""
+    began = time.perf_counter()
+    for path in sorted(folder.iterdir()):
+        digest = Digest()
+        with path.open("rb", buffering=0) as file:
+            while piece := file.read(PIECE):
+                digest.feed(piece)
+        digest.result()
+    return time.perf_counter() - began
+
+
+def _copy_sqlite(ours: Mapping[str, str], bare: Mapping[str, str]) -> float:
+    """Time inserting the rows of one catalogue into another in one transaction."""
+    files = (Path(one["ENTREPOT_DATA_DIR"]) / "catalogue.sqlite" for one in (ours, bare))
+    source, target = (sqlite3.connect(file, isolation_level=None) for file in files)
+    with contextlib.closing(source), contextlib.closing(target):
+        tables = [(name, source.execute(f"SELECT * FROM {name}").fetchall()) for name in INSERTED]
+        for pragma in ("synchronous = FULL", "foreign_keys = ON", "cache_size = -65536"):
+            target.execute(f"PRAGMA {pragma}")
+        began = time.perf_counter()
+        target.execute("BEGIN IMMEDIATE")
+        for name, rows in tables:
+            target.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+        target.execute("COMMIT")
+        return time.perf_counter() - began
+
+
+def _copy_postgresql(ours: Mapping[str, str], bare: Mapping[str, str]) -> float:
+    async def copy() -> float:
+        source, target = [await asyncpg.connect(one["ENTREPOT_DATABASE_URL"]) for one in (ours, bare)]
+        tables: list[tuple[str, list[Any]]] = [
+            (name, [tuple(row) for row in await source.fetch(f"SELECT * FROM {name}")]) for name in INSERTED
+        ]
+        began = time.perf_counter()
+        async with target.transaction():
+            for name, rows in tables:
+                marks = ", ".join(f"${place}" for place in range(1, len(rows[0]) + 1))
+                await target.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
+        took = time.perf_counter() - began
+        await source.close()
+        await target.close()
+        return took
+
+    return asyncio.run(copy())
