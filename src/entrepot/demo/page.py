@@ -48,6 +48,10 @@ To try in another terminal, in this folder:
   curl "$BASE/frames/?SITEID=lsc&RLEVEL=0&OBSTYPE=SKYFLAT&FILTER=V&ordering=basename"
   curl "$BASE/frames/?target_name=field+at+ra+0&pagination_style=cursor&limit=5"
 
+  # by place: what covers M 31, and what comes near to a position on the meridian of RA 0
+  curl -G "$BASE/frames/" -d limit=2 --data-urlencode "covers=POINT(10.6847 41.2690)"
+  curl -G "$BASE/frames/" -d limit=2 -d radius=0.1 --data-urlencode "position=00:00:00,+05:00:00"
+
   # one frame: its headers, and the raw frame and calibrations that it was made of
   ID=$(curl -s "$BASE/frames/?basename_exact={basename}" | grep -o '"id":[0-9]*' | head -n 1 | cut -d: -f2)
   curl "$BASE/frames/$ID/"
@@ -60,8 +64,9 @@ To try in another terminal, in this folder:
   curl -s -r 0-59999 -o part.fits "$URL" && curl -C - -o part.fits "$URL" && md5sum part.fits
   curl -I -H 'If-None-Match: "{md5}"' "$URL"
 
-  # file a frame with our own command
+  # file a frame with our own command; upload another one
   ENTREPOT_DATA_DIR={data} {entrepot} ingest {spare}
+  curl -T {uploaded} -H "Authorization: Token $OPERATOR" "$BASE/upload/"
 
   # file a frame with the released client, unmodified (make clients installs it)
   make clients
@@ -76,7 +81,7 @@ def page(base: str, data: Path, people: Mapping[str, Access]) -> str:
     """Write the page for a service at ``base`` whose data lie in ``data``."""
     shown = example()
     content = (data / "incoming" / shown.filename).read_bytes()
-    spare, other_spare = (_near(data / "more" / one.filename) for one in spares())
+    spare, uploaded, other_spare = (_near(data / "more" / one.filename) for one in spares())
     return PAGE.format(
         base=base,
         data=_near(data),
@@ -91,6 +96,7 @@ def page(base: str, data: Path, people: Mapping[str, Access]) -> str:
         md5=hashlib.md5(content, usedforsecurity=False).hexdigest(),
         entrepot=_near(Path(sys.executable).with_name("entrepot")),
         spare=spare,
+        uploaded=uploaded,
         other_spare=other_spare,
     )
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from entrepot.kernel.errors import InsufficientStorage, Unavailable
 from entrepot.kernel.objects import Digest, Spool
 
 MIB = 1 << 20
+OPEN = Path("/proc/self/fd")
 
 
 @pytest.fixture
@@ -53,6 +55,15 @@ async def test_nothing_is_left_of_a_failure(spool, tmp_path, error) -> None:
 async def test_a_file_that_was_taken_away_is_no_failure(spool) -> None:
     async with spool.file() as file:
         file.path.unlink()
+
+
+async def test_a_folder_that_was_taken_away_leaves_nothing_open(spool) -> None:
+    before = len(list(OPEN.iterdir()))
+    async with spool.file() as file:
+        shutil.rmtree(file.path.parent)
+        with pytest.raises(Unavailable, match="can't be written to"):
+            await file.write(b"half")
+    assert len(list(OPEN.iterdir())) == before
 
 
 @pytest.mark.parametrize("size", [10**17, 2**62])

@@ -156,9 +156,10 @@ async def test_a_piece_that_comes_late_is_not_lost(tmp_path: Path) -> None:
     late = asyncio.Event()
     waits: list[bytes | None] = []
 
-    async def receive() -> Message:
-        await late.wait()
-        return {"type": "http.request", "body": b"late", "more_body": False}
+    class Late(Client):
+        async def receive(self) -> Message:
+            await late.wait()
+            return await super().receive()
 
     async def patient(body: Body) -> AsyncGenerator[bytes]:
         waits.extend([await body.piece(0.01) for _ in range(3)])
@@ -166,11 +167,8 @@ async def test_a_piece_that_comes_late_is_not_lost(tmp_path: Path) -> None:
         yield await body.piece(10) or b""
         yield await body.piece(10) or b"end"
 
-    client = Client([])
-    client.receive = receive
-    running = asyncio.create_task(client.run(patient, tmp_path))
-    await asyncio.wait([running], timeout=10)
+    client = Late([b"late"])
+    async with asyncio.timeout(10):
+        await client.run(patient, tmp_path)
     assert waits == [None] * 3
     assert client.answer == b"lateend"
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)

@@ -22,9 +22,9 @@ LIMIT = 4 * 2**20
 
 async def test_each_line_is_answered_in_order_as_a_post_is(door: Door, name: str) -> None:
     single = await door.file(f"{name}-single")
-    bodies = [posted(f"{name}-{number}") for number in range(450)]
+    bodies = [posted(f"{name}-{number}") for number in range(250)]
     found = await bulk(door, bodies)
-    assert [one["line"] for one in found] == list(range(1, 451))
+    assert [one["line"] for one in found] == list(range(1, 251))
     assert {one["status"] for one in found} == {201}
     for body, one in zip(bodies, found, strict=True):
         assert set(one) == {"line", "status", "frame"}
@@ -36,7 +36,7 @@ async def test_each_line_is_answered_in_order_as_a_post_is(door: Door, name: str
     last = await door.detail(ids[-1])
     assert last["url"] == found[-1]["frame"]["url"]
     assert last["url"].startswith("http://archive.test/archive/files/")
-    assert len(await door.names(f"basename={name}-4&limit=1000")) == 61
+    assert len(await door.names(f"basename={name}-2&limit=1000")) == 61
     assert (await door.get(f"{FRAMES}{ids[7]}/headers/")).json()["data"] == bodies[7]["headers"]
 
 
@@ -233,25 +233,25 @@ async def test_a_client_that_sends_all_before_it_reads_is_served(
 async def test_what_was_committed_when_the_client_went_away_stays(door: Door, name: str) -> None:
     asked = Exchange(door.app, await door.house.staff())
     bodies = [
-        posted(f"{name}-{number:03}", version_set=[version(f"{name}{number}")]) for number in range(500)
+        posted(f"{name}-{number:03}", version_set=[version(f"{name}{number}")]) for number in range(270)
     ]
     await asked.run(in_pieces(lines_of(bodies)[:-20], (5000,)), cut=True)
     answered = len([piece for sent in asked.sent for piece in sent.split(b"\n") if piece])
     there = (await door.page(f"basename={name}&limit=1"))["count"]
-    assert there in (200, 400)
+    assert there == 200
     assert answered <= there
-    assert await door.names(f"basename={name}-499") == []
+    assert await door.names(f"basename={name}-269") == []
 
 
 async def test_the_rest_of_a_body_does_not_come_into_memory(door: Door, name: str) -> None:
-    """5,000 lines of 25 MB: what is held at once is as for 500 lines. Most are refused, which is quicker."""
-    filler = "x" * 5000
+    """5,000 lines of 25 MB: what is held at once is as for 500. Most are refused, which is quicker."""
+    garbage = b"x" * 5000 + b"\n"
     await door.house.context.jobs.drain()
 
     async def many(count: int) -> AsyncIterator[bytes]:
         for number in range(count):
-            body = posted(f"{name}-{count}-{number}", version_set=[], headers={}) if number % 20 == 0 else {}
-            yield lines_of([body | {"filler": filler}])
+            is_frame = number % 20 == 0
+            yield lines_of([posted(f"{name}-{count}-{number}", version_set=[])]) if is_frame else garbage
 
     peaks: list[int] = []
     for count in (500, 5000):

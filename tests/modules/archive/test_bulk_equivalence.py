@@ -1,5 +1,6 @@
 """Many frames at once end as the same frames one by one, whatever they have to do with each other."""
 
+import asyncio
 import hashlib
 import json
 import random
@@ -101,7 +102,7 @@ def _alike(found: object, prefix: str, ids: list[int]) -> object:
     return walk(json.loads(text))
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 async def test_many_at_once_end_as_one_by_one(door: Door, name: str, seed: int) -> None:
     count = random.Random(seed).choice([7, 40, 260])
     prefixes = [f"{name[-8:]}-{which}" for which in ("one", "all")]
@@ -117,3 +118,32 @@ async def test_many_at_once_end_as_one_by_one(door: Door, name: str, seed: int) 
         await kept(door, prefix, found) for prefix, found in zip(prefixes, (one_by_one, at_once), strict=True)
     ]
     assert kept_many == kept_single
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_streams_and_posts_that_meet_all_come_through(door: Door, name: str, seed: int) -> None:
+    """Frames of the same names from all sides: each is filed or refused, and nothing is filed twice."""
+    prefix = name[-8:]
+    streams = [random_posts(random.Random(f"{seed} {which}"), prefix, 220) for which in range(3)]
+    posts = random_posts(random.Random(seed), prefix, 15)
+    *found, answers = await asyncio.gather(
+        *(bulk(door, one) for one in streams), asyncio.gather(*(door.post(FRAMES, one) for one in posts))
+    )
+    filed: list[str] = []
+    for sent, results in zip(streams, found, strict=True):
+        assert [one["line"] for one in results] == list(range(1, len(sent) + 1))
+        for body, one in zip(sent, results, strict=True):
+            assert one["status"] in (201, 400), one
+            if one["status"] == 201:
+                filed += [new["md5"] for new in body["version_set"]]
+    for body, answer in zip(posts, answers, strict=True):
+        assert answer.status_code in (201, 400), answer.text
+        if answer.status_code == 201:
+            filed += [new["md5"] for new in body["version_set"]]
+    assert len(filed) == len(set(filed))
+    there = [(await door.get(VERSIONS, md5=sum_of(prefix, number))).json() for number in range(SUMS)]
+    assert {one["results"][0]["md5"] for one in there if one["count"]} == set(filed)
+    page = await door.page(f"basename={prefix}&limit=1000")
+    for one in page["results"]:
+        ids = [item["id"] for item in one["version_set"]]
+        assert ids == sorted(ids, reverse=True)

@@ -176,3 +176,15 @@ async def test_the_upload_door_is_described(document: Document) -> None:
     }
     assert set(operation["responses"]["201"]["headers"]) == {"Location"}
     assert {"400", "408", "413", "415", "503", "507"} <= set(operation["responses"])
+
+
+async def test_filing_many_frames_is_described(document: Document) -> None:
+    operation = document["paths"]["/archive/frames/bulk"]["post"]
+    assert {one["name"] for one in operation["parameters"]} == {"answers", "Idempotency-Key"}
+    [(media_type, body)] = operation["requestBody"]["content"].items()
+    assert media_type == "application/x-ndjson"
+    assert set(body["schema"]["required"]) <= set(posted("x"))
+    [(media_type, result)] = operation["responses"]["200"]["content"].items()
+    assert media_type == "application/x-ndjson"
+    assert set(result["schema"]["properties"]) == {"line", "repeated", "status", "frame", "errors", "detail"}
+    assert {"400", "409", "415", "503"} <= set(operation["responses"])

@@ -34,7 +34,6 @@ async def test_real_files_come_back_as_they_were(door: Door, file: str) -> None:
     frame = answer.json()
     assert frame["filename"] == file
     assert answer.headers["location"] == f"http://archive.test/archive/frames/{frame['id']}/"
-    assert answer.headers["repr-digest"] == f"{digest(content)}, {digest(content, 'md5')}"
     assert await download(door, frame["version_set"][0]) == content
     shown = (await door.get(answer.headers["location"])).json()
     assert shown["version_set"][0]["md5"] == hashlib.md5(content).hexdigest()

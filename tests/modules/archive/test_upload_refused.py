@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from entrepot.kernel.identity import Role
 from tests.modules.archive.door import Door, assert_one_sentence_each, raw_request, sentences
-from tests.modules.archive.uploads import digest, fits, holdings, metadata, put, spooled
+from tests.modules.archive.uploads import CARDS, digest, fits, holdings, metadata, put, spooled
 from tests.services.house import House
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -167,11 +167,26 @@ async def test_what_is_no_frame_is_refused(door: Door, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("x.pdf", b"%PDF-1.4 no cards"), ("x.jpg", b"no picture"), ("x.tar", b"no tar")]
+    ("name", "content"), [("x.pdf", b"no PDF"), ("x.jpg", b"no picture"), ("x.tar", b"no tar")]
 )
 async def test_other_files_that_are_refused(door: Door, name: str, content: bytes) -> None:
-    sentence = await refused(door, name, content, {}, 400)
-    assert ".part" not in sentence
+    sentence = await refused(door, name, content, dict(metadata(CARDS)), 400)
+    assert name in sentence
+
+
+@pytest.mark.parametrize("name", ["x.pdf", "x.jpg"])
+@pytest.mark.parametrize("headers", [{}, {"X-Entrepot-Metadata": "{}"}], ids=["without", "empty"])
+async def test_what_has_no_header_needs_cards_with_it(
+    door: Door, name: str, headers: dict[str, str | bytes]
+) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        pytest.fail("the body was read")
+        yield b""
+
+    answer = await put(door, name, body(), headers)
+    assert answer.status_code == 400
+    [sentence] = sentences(answer.json())
+    assert "X-Entrepot-Metadata" in sentence
 
 
 async def test_cards_that_make_a_frame_bad(door: Door) -> None:

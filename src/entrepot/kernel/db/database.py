@@ -76,6 +76,7 @@ class ReadSession:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self._driver = _driver_of(connection)
 
     @property
     def dialect(self) -> str:
@@ -84,7 +85,7 @@ class ReadSession:
 
     async def _told(self, act: Callable[[Driver], Awaitable[T]]) -> T:
         """Have the driver do something; raises DBAPIError for its errors, as SQLAlchemy does."""
-        driver = _driver_of(self._connection)
+        driver = self._driver
         try:
             return await act(driver)
         except driver.errors as error:
@@ -152,7 +153,7 @@ class ReadSession:
     @contextmanager
     def _stopped_after(self, seconds: float) -> Generator[None]:
         """Have SQLite stop what it does after so many seconds; PostgreSQL has a limit of its own."""
-        driver = _driver_of(self._connection)
+        driver = self._driver
         if not isinstance(driver, SqliteDriver):
             yield
             return
@@ -420,9 +421,13 @@ def _postgresql_engine(url: URL, pool: int, *, writes: bool, whole: bool = True)
         @event.listens_for(engine.sync_engine, "connect")
         def learn(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
             # The driver asks what an array is when it first meets one; better here than in a transaction.
-            connection.run_async(lambda driver: driver.prepare(EVERY_ARRAY))
+            connection.run_async(_learn_arrays)
 
     return engine
+
+
+async def _learn_arrays(driver: Any) -> None:
+    await driver.prepare(EVERY_ARRAY)
 
 
 @contextmanager

@@ -57,13 +57,15 @@ class Part:
 
     def discard(self) -> None:
         """Let go of the file, and remove it unless it has got a name elsewhere."""
-        if self.name:
-            with self._folder() as folder, suppress(FileNotFoundError):
-                os.unlink(self.name, dir_fd=folder)
-            self.name = ""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        try:
+            if self.name:
+                with suppress(FileNotFoundError), self._folder() as folder:
+                    os.unlink(self.name, dir_fd=folder)
+                self.name = ""
+        finally:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
 
 
 class Incoming(Part):

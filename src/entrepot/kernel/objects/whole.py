@@ -45,14 +45,18 @@ def put_whole(root: Root, objects: Sequence[Whole]) -> list[os.stat_result | OSE
                 _write(parts[index], one.content)
             except OSError as error:
                 results[index] = error
-        _sync(pool, {i: part.descriptor for i, part in parts.items() if i not in results}, results)
-        for above, indices in _by_folder(objects, parts.keys() - results.keys()).items():
-            files = {index: (objects[index].path, parts[index]) for index in indices}
-            try:
-                with root.parent_of(f"{above}/-" if above else "-", make=True) as folder:
-                    _name_all(pool, temporary, folder, files, results)
-            except OSError as error:
-                results.update(dict.fromkeys(indices, error))
+        _sync(pool, {index: [part.descriptor] for index, part in parts.items()}, results)
+        with ExitStack() as stack:
+            folders: dict[int, list[int]] = {}
+            for above, indices in _by_folder(objects, parts.keys() - results.keys()).items():
+                files = {index: (objects[index].path, parts[index]) for index in indices}
+                try:
+                    folder = stack.enter_context(root.parent_of(f"{above}/-" if above else "-", make=True))
+                except OSError as error:
+                    results.update(dict.fromkeys(indices, error))
+                else:
+                    folders |= _name_all(stack, temporary, folder, files, results)
+            _sync(pool, folders, results)
     return [results[index] for index in range(len(objects))]
 
 
@@ -89,11 +93,14 @@ def _write(part: _Part, content: bytes) -> None:
         os.posix_fadvise(part.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _sync(pool: ThreadPoolExecutor, descriptors: Mapping[int, int], results: Results) -> None:
-    """Wait until files or folders are on disk, and note which are not."""
-    for index, failure in zip(descriptors, pool.map(_synced, descriptors.values()), strict=True):
-        if failure is not None:
-            results[index] = failure
+def _sync(pool: ThreadPoolExecutor, files: Mapping[int, Sequence[int]], results: Results) -> None:
+    """Wait until files, or the folders of some, are on disk, and note for which that fails."""
+    descriptors = sorted({one for those in files.values() for one in those})
+    failures = dict(zip(descriptors, pool.map(_synced, descriptors), strict=True))
+    for index, those in files.items():
+        failed = next((failures[one] for one in those if failures[one]), None)
+        if failed is not None:
+            results[index] = failed
 
 
 def _synced(descriptor: int) -> OSError | None:
@@ -113,27 +120,23 @@ def _by_folder(objects: Sequence[Whole], indices: Iterable[int]) -> dict[str, li
 
 
 def _name_all(
-    pool: ThreadPoolExecutor,
-    temporary: int,
-    above: int,
-    files: Mapping[int, tuple[str, _Part]],
-    results: Results,
-) -> None:
-    """Give files their names, in folders of their own that all lie in the folder ``above``."""
-    with ExitStack() as stack:
-        folders: dict[int, int] = {}
-        for index, (path, part) in files.items():
-            own, _, name = path.rpartition("/")
-            try:
-                folders[index] = folder = stack.enter_context(_below(above, own.rpartition("/")[2]))
-                os.link(part.name, name, src_dir_fd=temporary, dst_dir_fd=folder, follow_symlinks=False)
-                os.unlink(part.name, dir_fd=temporary)
-                part.name = ""
-                results[index] = os.fstat(part.descriptor)
-            except OSError as error:
-                results[index] = error
-        os.fsync(above)
-        _sync(pool, folders, results)
+    stack: ExitStack, temporary: int, above: int, files: Mapping[int, tuple[str, _Part]], results: Results
+) -> dict[int, list[int]]:
+    """Give files their names in folders below ``above``; gives of each the folders that changed."""
+    folders: dict[int, list[int]] = {}
+    for index, (path, part) in files.items():
+        own, _, name = path.rpartition("/")
+        try:
+            folder = stack.enter_context(_below(above, own.rpartition("/")[2]))
+            os.link(part.name, name, src_dir_fd=temporary, dst_dir_fd=folder, follow_symlinks=False)
+            os.unlink(part.name, dir_fd=temporary)
+            part.name = ""
+            results[index] = os.fstat(part.descriptor)
+        except OSError as error:
+            results[index] = error
+        else:
+            folders[index] = [folder, above]
+    return folders
 
 
 @contextmanager

@@ -301,7 +301,13 @@ async def _showing(
 ) -> AsyncGenerator[None]:
     """Show how far it is while the context lasts."""
     extent = Extent()
-    counting = asyncio.create_task(asyncio.to_thread(measure, paths, extent, rules))
+
+    async def count() -> None:
+        # A short run that shows nothing yet needn't know how much there is.
+        await asyncio.sleep(0 if bar else LINE_SECONDS / 2)
+        await asyncio.to_thread(measure, paths, extent, rules)
+
+    counting = asyncio.create_task(count())
     show = _show_bar if bar else _show_lines
     showing = asyncio.create_task(show(account, extent))
     try:
@@ -309,6 +315,7 @@ async def _showing(
     finally:
         extent.unwanted = True
         showing.cancel()
+        counting.cancel()
         await asyncio.gather(showing, counting, return_exceptions=True)
 
 

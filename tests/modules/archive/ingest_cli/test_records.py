@@ -339,6 +339,21 @@ def test_a_square_about_a_position_is_a_footprint_too() -> None:
     assert _record()["area"] is None
 
 
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {f"K{number:06d}": "x" * 60 for number in range(20_000)},
+        {"HISTORY": "", "LONG": "x" * (1 << 20)},
+        {"LONG": '"' * (1 << 19)},
+    ],
+    ids=["many", "long", "quotes"],
+)
+def test_cards_that_would_hold_up_the_server_are_refused(cards: dict[str, Card]) -> None:
+    assert _record(LONG="x" * 900_000)["headers"]["LONG"]
+    with pytest.raises(FitsError, match="more than 1,048,576 characters"):
+        _record(**cards)
+
+
 @pytest.mark.parametrize("card", [{"OBJECT": True}, {"EXPTIME": "long"}, {"L1PUBDAT": "soon"}])
 def test_a_bad_value_is_named_when_the_record_is_checked(card: dict[str, Card]) -> None:
     with pytest.raises(InvalidInput):

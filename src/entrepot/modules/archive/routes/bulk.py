@@ -90,6 +90,7 @@ def add_routes(routes: APIRouter) -> None:
             path,
             file_lines,
             methods=["POST"],
+            status_code=200,
             tags=["archive: frames"],
             summary="File many frames",
             description=DESCRIPTION,

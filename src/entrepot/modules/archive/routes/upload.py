@@ -18,11 +18,10 @@ from entrepot.modules.archive import schemas
 from entrepot.modules.archive.answers import archive_base, form_of, render, settings_of
 from entrepot.modules.archive.documents import frame_answer
 from entrepot.modules.archive.service.cards_beside import parse_json_cards
-from entrepot.modules.archive.service.upload import AlreadyHeld, Upload, UploadDoor
+from entrepot.modules.archive.service.upload import METADATA, AlreadyHeld, Upload, UploadDoor
 
 __all__ = ["add_routes"]
 
-METADATA = "X-Entrepot-Metadata"
 METADATA_BYTES = 64 * 2**10
 WHERE_IT_IS = {"Location": {"description": "the frame", "schema": {"type": "string", "format": "uri"}}}
 HEADERS: Mapping[str, str] = {
@@ -80,17 +79,16 @@ async def upload_file(visit: Visit, name: str) -> Response:
     settings, request = settings_of(visit), visit.request
     receive = limited_body(request.scope, request.receive, settings.upload_max)
     door = await UploadDoor.of(visit.process)
-    door.check_name(name)
+    door.check(upload)
     base = archive_base(visit)
     async with aclosing(streamed_body(request.scope, receive, stall=settings.upload_stall)) as body:
         try:
-            uploaded = await door.take_in(upload, body)
+            filed = await door.take_in(upload, body)
         except AlreadyHeld as error:
             error.headers["Location"] = _address(base, error.frame_id)
             raise
-    frame = uploaded.filed.frame
-    answer = await render(visit, frame_answer(frame, uploaded.filed.related, base), form, status=201)
-    answer.headers["Location"] = _address(base, frame.id)
+    answer = await render(visit, frame_answer(filed.frame, filed.related, base), form, status=201)
+    answer.headers["Location"] = _address(base, filed.frame.id)
     return answer
 
 

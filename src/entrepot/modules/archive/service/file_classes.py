@@ -24,7 +24,7 @@ from entrepot.lib.fits import (
     shown_name,
 )
 from entrepot.modules.archive.service.cards_beside import beside, cards_beside
-from entrepot.modules.archive.service.rules import Rules
+from entrepot.modules.archive.service.rules import DESCRIBED, Rules
 
 __all__ = ["FileClass", "NamedFile", "class_of", "described", "split_name"]
 
@@ -126,7 +126,7 @@ class DescribedFile:
         return cards
 
 
-CLASSES: Mapping[str, FileClass] = {"fits": FitsFile(), "tar": TarFile(), "described": DescribedFile()}
+CLASSES: Mapping[str, FileClass] = {"fits": FitsFile(), "tar": TarFile(), DESCRIBED: DescribedFile()}
 
 
 def class_of(extension: str, rules: Rules) -> FileClass:

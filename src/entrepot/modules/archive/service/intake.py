@@ -37,9 +37,9 @@ from entrepot.modules.archive.settings import ArchiveSettings
 
 __all__ = ["Intake", "Outcome", "Verdict"]
 
-BATCH = 32
+BATCH = 64
 """Most files that go through together."""
-BATCH_OF_JOB = 4
+BATCH_OF_JOB = 8
 """Files that go through together when one is in hand."""
 HELD = 128 << 20
 """Bytes of small files that are held at the same time."""
@@ -129,7 +129,7 @@ class Intake:
         self._hold = min(SMALL, HELD // jobs) if kept else 0
         self.rules = rules_of(process.settings.section("archive", ArchiveSettings), given)
         """How files are read."""
-        self._readers = Readers(min(jobs, os.cpu_count() or 1), self.rules)
+        self._readers = Readers(min(jobs, 2), self.rules)
 
     def stop(self) -> None:
         """Take no further file; those in hand are finished."""

@@ -5,6 +5,7 @@ The child processes that read foreign files import this, so it stands on the lig
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -32,6 +33,8 @@ TEXT_FIELDS = (
 )  # fmt: skip
 FOREVER_DAYS = 999 * 365
 LEVEL_OF_TARS = 90
+MOST_TEXT = 1 << 20
+"""Characters of a frame's cards as JSON: the server reads them in one go, while it answers nobody else."""
 
 TYPE_LETTERS = {
     "b": "BIAS", "d": "DARK", "f": "SKYFLAT", "g": "GUIDE", "s": "STANDARD", "w": "LAMPFLAT",
@@ -65,6 +68,7 @@ def record_of(
 
 
 def _record(cards: Mapping[str, Card], basename: str, extension: str, rules: Rules) -> dict[str, object]:
+    _check_size(cards)
     outline = footprint(cards, radius=rules.radius, ra=rules.ra, dec=rules.dec)
     cards = _cleaned(cards, rules)
     related = _related(cards, basename, rules)
@@ -79,6 +83,14 @@ def _record(cards: Mapping[str, Card], basename: str, extension: str, rules: Rul
         "area": Footprint(tuple(outline)).geojson() if outline else None,
         "version_set": [],
     }
+
+
+def _check_size(cards: Mapping[str, Card]) -> None:
+    if len(json.dumps(cards, ensure_ascii=False)) > MOST_TEXT:
+        raise FitsError(
+            f"The {len(cards):,} cards that describe it have more than {MOST_TEXT:,} characters as JSON, "
+            "which is the most that is filed."
+        )
 
 
 def _cleaned(cards: Mapping[str, Card], rules: Rules) -> dict[str, Card]:

@@ -14,7 +14,7 @@ from entrepot.lib.fits import Card
 if TYPE_CHECKING:
     from entrepot.modules.archive.settings import ArchiveSettings
 
-__all__ = ["CLASSES", "DEFAULT", "KEYWORDS", "REFUSED", "REQUIRED_FIELDS", "Rules", "rules_of"]
+__all__ = ["CLASSES", "DEFAULT", "DESCRIBED", "KEYWORDS", "REFUSED", "REQUIRED_FIELDS", "Rules", "rules_of"]
 
 KEYWORDS: Mapping[str, str] = {
     "proposal_id": "PROPID",
@@ -43,11 +43,11 @@ RELATED = (
     "L1ID2D", "L1IDSUM", "TARFILE", "ORIGNAME", "ARCFILE", "FLATFILE", "GUIDETAR",
 )  # fmt: skip
 
-REFUSED = "refused"
+DESCRIBED, REFUSED = "described", "refused"
 CLASSES: Mapping[str, str] = {
     ".fits": "fits", ".fits.fz": "fits", ".fits.gz": "fits",
     ".tar": "tar", ".tar.gz": "tar", ".tgz": "tar",
-    ".pdf": "described", ".jpg": "described", ".jpeg": "described", ".png": "described", ".gif": "described",
+    ".pdf": DESCRIBED, ".jpg": DESCRIBED, ".jpeg": DESCRIBED, ".png": DESCRIBED, ".gif": DESCRIBED,
 }  # fmt: skip
 """The class of files with each extension, where a facility sets nothing else."""
 

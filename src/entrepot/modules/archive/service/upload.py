@@ -22,10 +22,14 @@ from entrepot.modules.archive.service.ingest import Filed
 from entrepot.modules.archive.service.own_door import AlreadyThere, Placed, path_for, placed_at, register
 from entrepot.modules.archive.service.readers import Readers
 from entrepot.modules.archive.service.records import Rules, rules_of, split_name
+from entrepot.modules.archive.service.rules import DESCRIBED
 from entrepot.modules.archive.settings import ArchiveSettings
 from entrepot.modules.archive.store import search
 
-__all__ = ["AlreadyHeld", "Upload", "UploadDoor", "Uploaded"]
+__all__ = ["METADATA", "AlreadyHeld", "Upload", "UploadDoor"]
+
+METADATA = "X-Entrepot-Metadata"
+"""The header of a request that has cards."""
 
 WAIT_SECONDS = 10.0
 """How long an upload waits for one of those before it to end."""
@@ -55,14 +59,6 @@ class Upload:
     """Raises InvalidInput for bytes that aren't those announced."""
 
 
-@dataclass(frozen=True, slots=True)
-class Uploaded:
-    """A frame with its new version, and the checksums of that."""
-
-    filed: Filed
-    checksums: Checksums
-
-
 class UploadDoor:
     """What a process keeps for uploads: how many there are, and the child processes that read files."""
 
@@ -79,12 +75,19 @@ class UploadDoor:
         """Give the process's door."""
         return await process.kept.get(UploadDoor, lambda: _opened(process))
 
-    def check_name(self, name: str) -> None:
-        """Raise InvalidInput, in one sentence, for a name under which no file can be filed."""
+    def check(self, upload: Upload) -> None:
+        """Raise InvalidInput, in one sentence, for a file that can't be filed, whatever its bytes are."""
+        name = upload.name
         if "/" in name or "\\" in name:
             raise InvalidInput("The name of a file has no slash or backslash.", where="name")
         self._process.objects.check_path(name)
-        self._split(name)
+        _, extension = self._split(name)
+        if self._rules.classes[extension] == DESCRIBED and not upload.given:
+            raise InvalidInput(
+                f"Files named {extension} have no header of their own: send their cards as a JSON object "
+                f"in the header {METADATA}.",
+                where=METADATA,
+            )
 
     def _split(self, name: str) -> tuple[str, str]:
         try:
@@ -92,7 +95,7 @@ class UploadDoor:
         except FitsError as error:
             raise InvalidInput(str(error), where="name") from error
 
-    async def take_in(self, upload: Upload, body: AsyncIterator[bytes]) -> Uploaded:
+    async def take_in(self, upload: Upload, body: AsyncIterator[bytes]) -> Filed:
         """File what ``body`` gives; when this returns, it lies in the store and in the catalogue.
 
         Raises InvalidInput for a file that can't be filed, AlreadyHeld for bytes that a version has,
@@ -104,7 +107,7 @@ class UploadDoor:
             await self._require_new(checksums.md5)
             posted = await self._posted(upload, file, checksums)
             placed = await self._place(posted, file, checksums)
-        return Uploaded(await self._registered(placed, checksums.md5), checksums)
+        return await self._registered(placed, checksums.md5)
 
     @asynccontextmanager
     async def _slot(self) -> AsyncGenerator[None]:

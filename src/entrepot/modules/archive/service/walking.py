@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrepot.modules.archive.service.cards_beside import SUFFIX, beside
-from entrepot.modules.archive.service.rules import DEFAULT, Rules
+from entrepot.modules.archive.service.rules import DEFAULT, DESCRIBED, Rules
 
 __all__ = ["Extent", "Found", "measure", "walk"]
 
 NAMES_AT_ONCE = 100_000
-DESCRIBED, FITS = "described", "fits"
+FITS = "fits"
 
 
 @dataclass(frozen=True, slots=True)

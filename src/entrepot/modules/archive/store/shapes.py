@@ -29,6 +29,8 @@ from sqlalchemy import (
 from sqlalchemy import (
     cast as sql_cast,
 )
+from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.operators import custom_op
 
 from entrepot.kernel.db import AnySelect, Double, Id, Prepared, named
 from entrepot.modules.archive.models import Condition, FrameQuery, Operator, PlaceKind, Sight
@@ -158,10 +160,22 @@ OPERATORS: Mapping[str, Callable[[ColumnElement[Any], Sequence[Any]], ColumnElem
 }
 
 
-def _holds(number: int, column_name: str, operator: Operator, count: int) -> ColumnElement[bool]:
-    column = frame.c[column_name]
+def _holds(
+    number: int, column_name: str, operator: Operator, count: int, *, hidden: bool
+) -> ColumnElement[bool]:
+    column: ColumnElement[Any] = frame.c[column_name]
     values = [named(f"value_{number}_{place}", column.type) for place in range(count)]
-    return OPERATORS[operator](column, values)
+    return OPERATORS[operator](_hidden(column) if hidden else column, values)
+
+
+def _hidden(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Keep SQLite from going by an index on a column: it doesn't know how few rows the sky index finds."""
+    plus: custom_op[Any] = custom_op("+")
+    return UnaryExpression(column, operator=plus, type_=column.type)
+
+
+RARE = frozenset(("basename", "observation_id", "request_id"))
+"""Columns of which one value has few frames."""
 
 
 def _public(shape: Shape) -> Iterable[ColumnElement[bool]]:
@@ -176,11 +190,15 @@ def _public(shape: Shape) -> Iterable[ColumnElement[bool]]:
 def _matching(shape: Shape, dialect: str, *, listed: bool) -> ColumnElement[bool]:
     if shape.nothing:
         return false()
+    by_place = dialect == "sqlite" and listed and bool(shape.places)
     return and_(
         *((indexed(dialect),) if listed and shape.places else ()),
         _seen(shape),
         *((frame.c.has_version.is_(true()),) if listed else ()),
-        *(_holds(number, *condition) for number, condition in enumerate(shape.conditions)),
+        *(
+            _holds(number, *condition, hidden=by_place and condition[0] not in RARE)
+            for number, condition in enumerate(shape.conditions)
+        ),
         *_public(shape),
         *(tested(number, kind, dialect) for number, kind in enumerate(shape.places)),
     )
