@@ -20,12 +20,14 @@ from typing import Any
 
 import asyncpg
 import httpx
+from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
 from catalogues import SERVER, Catalogue
 from client import Connection, request_bytes
 from entrepot.kernel.objects import Digest
 from entrepot.lib.fits.cards import BLOCK, Card, format_cards
+from entrepot.modules.archive.tables import version
 from figures import note, say
 from operations import People
 from serving import Server, process_environ
@@ -40,6 +42,7 @@ CARDS = 60
 PIECE = 2**20
 INSERTED = ("archive_frame", "archive_version", "archive_document")
 INGEST_LIMIT = 600.0
+JOBS_LIMIT = 300.0
 
 
 # One request for many frames ------------------------------------------------------------------------
@@ -57,6 +60,7 @@ def measure_bulk(
         for took, file_all in ((single, _one_by_one), (bulk, _in_one)):
             names, bodies = _bodies(catalogue, frames)
             filed += names
+            asyncio.run(_idle(catalogue))
             took.append(file_all(server, people, bodies) / frames)
     faster = statistics.median(single) / statistics.median(bulk)
     say(
@@ -72,6 +76,19 @@ def measure_bulk(
         met=faster >= LEAST_FASTER,
     )
     return filed
+
+
+async def _idle(catalogue: Catalogue) -> None:
+    """Wait until the server has looked for the files of all frames that were filed."""
+    waiting = select(func.count()).select_from(version).where(version.c.state == "unchecked")
+    async with catalogue.opened() as database:
+        end = time.monotonic() + JOBS_LIMIT
+        while time.monotonic() < end:
+            async with database.read() as session:
+                if not await session.scalar(waiting):
+                    return
+            await asyncio.sleep(0.2)
+    raise RuntimeError("the server doesn't come to the end of its checksum jobs")
 
 
 def _bodies(catalogue: Catalogue, count: int) -> tuple[list[str], list[bytes]]:

@@ -8,12 +8,11 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import structlog
-from fastapi import FastAPI
 
 from entrepot import __version__
-from entrepot.kernel import health
 from entrepot.kernel.db import Database, prepare
 from entrepot.kernel.events import prune_job
 from entrepot.kernel.identity import LastUse
@@ -23,11 +22,10 @@ from entrepot.kernel.module import Module
 from entrepot.kernel.objects import ObjectStore, S3Options, Spool, open_store
 from entrepot.kernel.process import ProcessContext
 from entrepot.kernel.settings import KernelSettings, load_settings
-from entrepot.kernel.web.docs import install_docs
-from entrepot.kernel.web.install import install_edge
-from entrepot.kernel.web.raw_path import register_convertors
 from entrepot.modules.archive.module import archive
-from entrepot.web import static_folder
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 __all__ = ["create_app", "load", "modules", "open_process", "serving"]
 
@@ -82,6 +80,15 @@ async def open_process(settings: KernelSettings, *, consume: bool) -> AsyncGener
 
 def create_app(settings: KernelSettings) -> FastAPI:
     """Build the application for ``settings``."""
+    # What HTTP needs takes a quarter of a second to load, which commands do without.
+    from fastapi import FastAPI
+
+    from entrepot.kernel import health
+    from entrepot.kernel.web.docs import install_docs
+    from entrepot.kernel.web.install import install_edge
+    from entrepot.kernel.web.raw_path import register_convertors
+    from entrepot.web import static_folder
+
     register_convertors()
     app = FastAPI(
         title="Entrepôt",

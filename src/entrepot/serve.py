@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import http.client
 import os
 import resource
@@ -23,6 +24,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
 
+from entrepot.app import create_app
 from entrepot.kernel.db import Database, prepare
 from entrepot.kernel.errors import SettingsError, Unavailable
 from entrepot.kernel.jobs import load_engine
@@ -62,12 +64,19 @@ def serve(settings: KernelSettings, *, workers: int) -> int:
     address = _resolve(settings.host, settings.port)
     with _sole_use(address), TemporaryDirectory(prefix="entrepot-metrics-") as folder:
         asyncio.run(_prepare(database))
-        load_engine()
+        _load(settings)
         # The server processes read the environment: what the command line said has to be in it.
         os.environ["ENTREPOT_HOST"], os.environ["ENTREPOT_PORT"] = settings.host, str(settings.port)
         if workers > 1:
             prepare_multiprocess(Path(folder))
         return _run(_server(address, workers, connections=min(files // 2, MOST_CONNECTIONS)), settings)
+
+
+def _load(settings: KernelSettings) -> None:
+    """Load all that serving needs, so that the server processes share its memory and start at once."""
+    load_engine()
+    create_app(settings)
+    gc.freeze()
 
 
 async def _prepare(database: Database) -> None:

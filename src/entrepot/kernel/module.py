@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import typer
-from fastapi import APIRouter
-from starlette.responses import Response
-from starlette.types import Scope
 
 from entrepot.kernel.errors import EntrepotError
 from entrepot.kernel.jobs import Job
 from entrepot.kernel.process import ProcessContext
 from entrepot.kernel.settings import Section
+
+if TYPE_CHECKING:  # commands have no use for it
+    from fastapi import APIRouter
+    from starlette.responses import Response
+    from starlette.types import Scope
 
 __all__ = ["Module", "Opener"]
 

@@ -219,7 +219,7 @@ PLAIN = as_bytes(fits.PrimaryHDU(np.zeros((100, 100), "i2")), fits.ImageHDU(np.z
         (PLAIN[:300], "it ends within the header of HDU 0"),
         (
             PLAIN[:2880],
-            "truncated: the data of HDU 0 should end at byte 22,880, but the file has 2,880 bytes.",
+            "truncated: the data of HDU 0 should end at byte 22,880, but it ends at byte 2,880.",
         ),
         (PLAIN[:22_879], "truncated: the data of HDU 0"),
         (PLAIN[:23_100], "it ends within the header of HDU 1"),

@@ -43,6 +43,7 @@ async def refused(door: Door, name: str, content: bytes, headers: dict[str, str 
         ("Repr-Digest", f"{digest(FITS)}, {digest(b'x', 'md5')}", "md5"),
         ("Content-MD5", digest(b"x", "md5")[5:-1], "Content-MD5"),
     ],
+    ids=["sha-256", "md5", "the second", "Content-MD5"],
 )
 async def test_wrong_digests(door: Door, name: str, header: str, value: str, said: str) -> None:
     sentence = await refused(door, f"{name}.fits", FITS, {header: value}, 400)

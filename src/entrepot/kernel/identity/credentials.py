@@ -12,7 +12,6 @@ from starlette.types import Scope as ASGIScope
 
 from entrepot.kernel.errors import Forbidden, Unauthenticated
 from entrepot.kernel.identity.models import CHALLENGE
-from entrepot.kernel.web.forwarded import base_url
 
 __all__ = ["Credentials", "credentials_of"]
 
@@ -83,6 +82,9 @@ def _refuse_foreign(scope: ASGIScope) -> None:
     """Insist on the same origin where a browser sends an unsafe request."""
     if scope.get("method", "GET") in SAFE_METHODS:
         return
+    # Here, because commands know accounts too, and have no use for what HTTP needs.
+    from entrepot.kernel.web.forwarded import base_url
+
     headers = dict(scope["headers"])
     site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
     if site is not None:

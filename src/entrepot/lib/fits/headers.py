@@ -76,7 +76,7 @@ def headers_of(source: Source, *, truncated_ok: bool = False) -> Iterator[dict[s
                 return
             raise FitsError(
                 f"{name} is truncated: the data of HDU {index} should end at byte {end:,}, "
-                f"but the file has {source.position:,} bytes."
+                f"but it ends at byte {source.position:,}."
             )
         source.skip(-length % BLOCK)
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.lib.fits.starfield import star_field
 from tests.modules.archive.ingest_cli.holdings import (
+    CARDS,
+    CENTRE,
     downloads_of,
     frame_bytes,
     frames_of,
@@ -115,6 +118,19 @@ async def test_versions_of_one_frame_and_copies_of_one_file(house: House, tmp_pa
         assert list(frames) == ["a-b-c-d-e00"]
         assert len(frames["a-b-c-d-e00"]["version_set"]) == 2
         assert sorted((await downloads_of(opened)).values()) == sorted([frame_bytes(1), frame_bytes(2)])
+
+
+async def test_a_file_too_large_to_be_held(house: House, tmp_path: Path) -> None:
+    large = star_field(CARDS, seed=1, centre=CENTRE, shape=(1050, 1050), stars=0)
+    assert len(large) > 2 * 2**20  # what 64 jobs hold of each file
+    (tmp_path / "large.fits").write_bytes(large)
+    (tmp_path / "small.fits").write_bytes(frame_bytes(2))
+    done = house.command("ingest", str(tmp_path), "--jobs", "64")
+    assert done.returncode == 0, done.stdout + done.stderr
+    async with house.open() as opened:
+        assert set((await downloads_of(opened)).values()) == {large, frame_bytes(2)}
+        assert {version["state"] for version in await versions_of(opened)} == {"checked"}
+    assert len(objects_of(house)) == 2
 
 
 @pytest.mark.parametrize("mode", ["embedded"])

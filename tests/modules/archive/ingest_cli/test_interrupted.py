@@ -23,7 +23,7 @@ from tests.services.house import House
 
 pytestmark = pytest.mark.slow
 
-COUNT = 60
+COUNT = 160
 
 
 def _start(house: House, folder: Path, *more: str, errors: IO[str] | None = None) -> subprocess.Popen[str]:

@@ -129,7 +129,7 @@ class Intake:
         self._hold = min(SMALL, HELD // jobs) if kept else 0
         self.rules = rules_of(process.settings.section("archive", ArchiveSettings), given)
         """How files are read."""
-        self._readers = Readers(min(jobs, 2), self.rules)
+        self._readers = Readers(min(jobs, os.cpu_count() or 1), self.rules)
 
     def stop(self) -> None:
         """Take no further file; those in hand are finished."""
