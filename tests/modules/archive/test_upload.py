@@ -217,3 +217,16 @@ async def test_names_that_are_good(door: Door, basename: str) -> None:
     assert frame["basename"] == basename
     answer = await door.get(frame["url"])
     assert answer.content == content
+
+
+@pytest.mark.parametrize("shared_house", ["embedded"], indirect=True)
+async def test_a_key_that_is_taken_leaves_no_object(door: Door, shared_house: House, name: str) -> None:
+    """In a folder the MD5 is the key too, which a client may have given to other bytes."""
+    content = fits()
+    taken = {"key": hashlib.md5(content).hexdigest(), "md5": "0" * 32, "extension": ".fits"}
+    await door.file(f"{name}-other", version_set=[taken])
+    before = objects_of(shared_house)
+    answer = await put(door, f"{name}.fits", content)
+    assert answer.status_code == 400
+    assert answer.json() == {"version_set": [{"key": ["version with this key already exists."]}]}
+    assert objects_of(shared_house) == before

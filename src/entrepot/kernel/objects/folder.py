@@ -210,6 +210,10 @@ class OpenFile:
 
     async def close(self) -> None:
         """See OpenObject."""
+        self.release()
+
+    def release(self) -> None:
+        """Let go of it at once."""
         self._file.close()
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+from entrepot.kernel.errors import EntrepotError
 from entrepot.kernel.objects.errors import ObjectChanged, ObjectOutside
 from entrepot.kernel.objects.folder import OpenFile, reading
 from entrepot.kernel.objects.models import Checksums, Stat
@@ -15,6 +17,9 @@ from entrepot.kernel.objects.root import Root
 from entrepot.kernel.objects.threads import Threads
 
 _THREADS = 32
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
 
 
 class Outside:
@@ -47,9 +52,18 @@ class Outside:
             raise ObjectChanged(f"The file {shown(path)} changed while it was being read; try again.")
         return checksums, opened.stat
 
-    async def resolve(self, path: Path) -> str:
-        """Give the path of a file without links; raises as ``open`` does."""
-        return await self._threads.finish(lambda: self._resolve(os.fspath(path))[1])
+    async def resolve(self, paths: Sequence[Path]) -> list[str | EntrepotError]:
+        """Give the paths of files without links, or for each what ``open`` raises."""
+        return await self._threads.finish(_each, paths, lambda path: self._resolve(os.fspath(path))[1])
+
+    async def stat(self, paths: Sequence[str]) -> list[Stat | EntrepotError]:
+        """Give what ``open`` would find, or for each what it raises."""
+        return await self._threads.finish(_each, paths, self._stat)
+
+    def _stat(self, path: str) -> Stat:
+        opened = self._open(path)
+        opened.release()
+        return opened.stat
 
     def _open(self, path: str) -> OpenFile:
         root, target = self._resolve(path)
@@ -67,3 +81,13 @@ class Outside:
     def close(self) -> None:
         """Let go of the threads."""
         self._threads.close()
+
+
+def _each(questions: Sequence[Question], ask: Callable[[Question], Answer]) -> list[Answer | EntrepotError]:
+    answers: list[Answer | EntrepotError] = []
+    for question in questions:
+        try:
+            answers.append(ask(question))
+        except EntrepotError as error:
+            answers.append(error)
+    return answers

@@ -163,7 +163,7 @@ async def register(process: ProcessContext, placed: Sequence[Placed]) -> list[Fi
     """
     results = await _file_all(process, placed)
     for one, result in zip(placed, results, strict=True):
-        ours_alone = one.file.store_version is not None or isinstance(result, AlreadyThere)
+        ours_alone = one.file.store_version is not None or isinstance(result, AlreadyThere | InvalidInput)
         if isinstance(result, EntrepotError) and ours_alone:
             await _withdraw(process, one)
     return results

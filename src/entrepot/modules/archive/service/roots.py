@@ -70,33 +70,15 @@ class Roots:
         InvalidInput, in one sentence, for one that isn't there, lies below no root or has a path that
         can't be kept.
         """
-        return [await self._resolved(path) for path in paths]
-
-    async def _resolved(self, path: Path) -> str | EntrepotError:
-        try:
-            resolved = await self._outside.resolve(path)
-            _check(resolved)
-        except InvalidInput as error:
-            return error
-        except ObjectOutside:
-            return InvalidInput(
-                f"It lies below none of the folders of {SETTING}, so it can't be registered in place."
-            )
-        except (ObjectMissing, Unavailable):
-            return InvalidInput("It can't be found or read there.")
-        return resolved
+        return [_registrable(answer) for answer in await self._outside.resolve(paths)]
 
     async def mark(self, paths: Sequence[str]) -> list[InPlace | EntrepotError]:
         """Give the marks of files, or InvalidInput for those that can't be opened."""
-        return [await self._marked(path) for path in paths]
-
-    async def _marked(self, path: str) -> InPlace | EntrepotError:
-        try:
-            opened = await self._outside.open(path)
-        except (ObjectMissing, ObjectOutside, Unavailable):
-            return InvalidInput(CHANGED)
-        await opened.close()
-        return InPlace(path, opened.stat.etag)
+        found = await self._outside.stat(paths)
+        return [
+            InPlace(path, one.etag) if isinstance(one, Stat) else InvalidInput(CHANGED)
+            for path, one in zip(paths, found, strict=True)
+        ]
 
     async def open(self, path: str) -> OpenObject:
         """Open a registered file; raises ObjectMissing, ObjectOutside and Unavailable."""
@@ -120,22 +102,33 @@ async def _opened(process: ProcessContext) -> AsyncGenerator[Roots]:
         roots.close()
 
 
-def _check(path: str) -> None:
+def _registrable(found: str | EntrepotError) -> str | EntrepotError:
+    """Give a path that can be kept, or InvalidInput with what is wrong."""
+    if isinstance(found, ObjectOutside):
+        return InvalidInput(
+            f"It lies below none of the folders of {SETTING}, so it can't be registered in place."
+        )
+    if isinstance(found, EntrepotError):
+        return InvalidInput("It can't be found or read there.")
+    fault = _fault(found)
+    return InvalidInput(fault) if fault else found
+
+
+def _fault(path: str) -> str | None:
     try:
         length = len(path.encode())
     except UnicodeEncodeError:
-        raise InvalidInput(
-            "Its path has bytes that aren't UTF-8, so it can't be registered in place."
-        ) from None
+        return "Its path has bytes that aren't UTF-8, so it can't be registered in place."
     if not path.isprintable():
-        raise InvalidInput(
+        return (
             "Its path has a line break or another character that can't be shown, "
             "so it can't be registered in place."
         )
     if length > LONGEST:
-        raise InvalidInput(
+        return (
             f"Its path has {length:,} bytes; in place, files are registered with paths of up to {LONGEST:,}."
         )
+    return None
 
 
 def is_in_place(path: str) -> bool:
