@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
-from arrivals import measure_bulk, measure_ingest
+from arrivals import measure_bulk, measure_ingests
 from catalogues import Catalogue, catalogue
 from download import measure_download
 from entrepot.kernel.logs import configure_logs
@@ -52,11 +52,12 @@ def main() -> int:
     chosen = _arguments()
     configure_logs("console", "warning")
     _say_machine()
-    for kind in KINDS if chosen.database == "both" else (chosen.database,):
-        if "ingest" in chosen.only:
-            measure_ingest(kind, DATA, files=FILES // 10 if chosen.quick else FILES, turns=INGESTS)
-        if set(chosen.only) == {"ingest"}:
-            continue
+    kinds = KINDS if chosen.database == "both" else (chosen.database,)
+    if "ingest" in chosen.only:
+        measure_ingests(kinds, DATA, files=FILES // 10 if chosen.quick else FILES, turns=INGESTS)
+    if set(chosen.only) == {"ingest"}:
+        return 1 if failures else 0
+    for kind in kinds:
         note(f"{kind}: preparing {chosen.frames:,} frames")
         with catalogue(kind, chosen.frames, DATA, keep=chosen.keep) as filled:
             _measure(filled, chosen)

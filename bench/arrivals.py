@@ -123,16 +123,25 @@ def _in_one(server: Server, people: People, bodies: Sequence[bytes]) -> float:
 # Files ----------------------------------------------------------------------------------------------
 
 
-def measure_ingest(kind: str, root: Path, *, files: int, turns: int) -> None:
-    """Run `entrepot ingest` over small files, beside checksumming them and inserting their rows bare."""
+def measure_ingests(kinds: Sequence[str], root: Path, *, files: int, turns: int) -> None:
+    """Run `entrepot ingest` over small files, beside checksumming them and inserting their rows bare.
+
+    Nothing is removed before the end: file systems pass over what was deleted a minute ago.
+    """
     folder = root.absolute() / f"ingest-{secrets.token_hex(4)}"
+    incoming = folder / "incoming"
+    note(f"writing {files:,} FITS files")
+    _write_files(incoming, files)
     try:
-        note(f"{kind}: writing {files:,} FITS files")
-        incoming = folder / "incoming"
-        _write_files(incoming, files)
-        found = [_one_ingest(kind, folder / str(turn), incoming) for turn in range(turns)]
+        for kind in kinds:
+            note(f"{kind}: ingesting {files:,} files {turns} times")
+            found = [_one_ingest(kind, folder / f"{kind}-{turn}", incoming) for turn in range(turns)]
+            _say_ingest(kind, files, found)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _say_ingest(kind: str, files: int, found: Sequence[tuple[float, float]]) -> None:
     took, floor = (statistics.median(column) for column in zip(*found, strict=True))
     share = statistics.median(bare / whole for whole, bare in found)
     say(
@@ -140,7 +149,7 @@ def measure_ingest(kind: str, root: Path, *, files: int, turns: int) -> None:
         operation="ingest",
         files=files,
         bytes_each=_size(),
-        samples=turns,
+        samples=len(found),
         files_per_s=files / took,
         floor_files_per_s=files / floor,
         share=share,
