@@ -18,7 +18,6 @@ SYNCS = 8
 """Waits for the disk at the same time; it does them together."""
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Results = dict[int, os.stat_result | OSError]
 
@@ -48,14 +47,14 @@ def put_whole(root: Root, objects: Sequence[Whole]) -> list[os.stat_result | OSE
         _sync(pool, {index: [part.descriptor] for index, part in parts.items()}, results)
         with ExitStack() as stack:
             folders: dict[int, list[int]] = {}
-            for above, indices in _by_folder(objects, parts.keys() - results.keys()).items():
-                files = {index: (objects[index].path, parts[index]) for index in indices}
+            for indices in _by_folder(objects, parts.keys() - results.keys()):
                 try:
-                    folder = stack.enter_context(root.parent_of(f"{above}/-" if above else "-", make=True))
+                    folder = stack.enter_context(root.parent_of(objects[indices[0]].path, make=True))
                 except OSError as error:
                     results.update(dict.fromkeys(indices, error))
                 else:
-                    folders |= _name_all(stack, temporary, folder, files, results)
+                    named = {index: (objects[index].path, parts[index]) for index in indices}
+                    folders |= _name_all(temporary, folder, named, results)
             _sync(pool, folders, results)
     return [results[index] for index in range(len(objects))]
 
@@ -111,23 +110,22 @@ def _synced(descriptor: int) -> OSError | None:
     return None
 
 
-def _by_folder(objects: Sequence[Whole], indices: Iterable[int]) -> dict[str, list[int]]:
-    """Group objects by the folder above their own."""
+def _by_folder(objects: Sequence[Whole], indices: Iterable[int]) -> Iterable[list[int]]:
+    """Group objects by the folder that they are to lie in."""
     groups: dict[str, list[int]] = {}
     for index in sorted(indices):
-        groups.setdefault(objects[index].path.rpartition("/")[0].rpartition("/")[0], []).append(index)
-    return groups
+        groups.setdefault(objects[index].path.rpartition("/")[0], []).append(index)
+    return groups.values()
 
 
 def _name_all(
-    stack: ExitStack, temporary: int, above: int, files: Mapping[int, tuple[str, _Part]], results: Results
+    temporary: int, folder: int, files: Mapping[int, tuple[str, _Part]], results: Results
 ) -> dict[int, list[int]]:
-    """Give files their names in folders below ``above``; gives of each the folders that changed."""
-    folders: dict[int, list[int]] = {}
+    """Give files their names in a folder; gives of each that has one the folder, which is to be synced."""
+    named: dict[int, list[int]] = {}
     for index, (path, part) in files.items():
-        own, _, name = path.rpartition("/")
         try:
-            folder = stack.enter_context(_below(above, own.rpartition("/")[2]))
+            name = path.rpartition("/")[2]
             os.link(part.name, name, src_dir_fd=temporary, dst_dir_fd=folder, follow_symlinks=False)
             os.unlink(part.name, dir_fd=temporary)
             part.name = ""
@@ -135,20 +133,5 @@ def _name_all(
         except OSError as error:
             results[index] = error
         else:
-            folders[index] = [folder, above]
-    return folders
-
-
-@contextmanager
-def _below(above: int, own: str) -> Generator[int]:
-    """Open the folder ``own`` in another, made if it is missing."""
-    if not own:
-        yield above
-        return
-    with suppress(FileExistsError):
-        os.mkdir(own, dir_fd=above)
-    descriptor = os.open(own, _FOLDER, dir_fd=above)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+            named[index] = [folder]
+    return named

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -331,6 +332,8 @@ async def _ingest(
     jobs: int,
 ) -> bool:
     """Run the intake; True if it was stopped by a signal."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     async with opened() as process:
         archive = process.settings.section("archive", ArchiveSettings)
         intake = Intake(

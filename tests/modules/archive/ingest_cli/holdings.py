@@ -1,6 +1,7 @@
 """Files to ingest, and what the archive holds afterwards."""
 
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,6 +105,11 @@ async def versions_of(opened: OpenHouse) -> list[dict[str, Any]]:
     """Give all versions as ``/versions/`` has them."""
     staff = await staff_of(opened)
     return (await opened.client.get("/archive/versions/?limit=1000", headers=staff)).json()["results"]
+
+
+def filed_names(house: House) -> list[str]:
+    """Give the names of the files in the store as they came: without the MD5 in them."""
+    return sorted(re.sub(r"[.][0-9a-f]{32}(?=[.])", "", Path(key).name) for key in objects_of(house))
 
 
 def objects_of(house: House) -> list[str]:

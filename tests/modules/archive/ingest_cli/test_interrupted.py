@@ -13,6 +13,7 @@ import pytest
 
 from tests.modules.archive.ingest_cli.holdings import (
     downloads_of,
+    filed_names,
     frames_of,
     make_frames,
     objects_of,
@@ -66,7 +67,7 @@ async def test_killed_three_times_and_run_again(house: House, tmp_path: Path) ->
 
     assert done.returncode == 0, done.stdout + done.stderr
     await _assert_all_there_once(house, paths)
-    names = [Path(key).name for key in objects_of(house)]
+    names = filed_names(house)
     assert set(names) == {path.name for path in paths}
     if "ENTREPOT_STORE_URL" not in house.environ:
         assert len(names) == COUNT

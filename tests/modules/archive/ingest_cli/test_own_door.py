@@ -16,7 +16,7 @@ from entrepot.modules.archive.service.local_files import LocalFile, local_file
 from entrepot.modules.archive.service.own_door import AlreadyThere, Placed, known_sums, place, register
 from entrepot.modules.archive.service.records import Rules, read_record, split_name
 from entrepot.modules.archive.settings import ArchiveSettings
-from tests.modules.archive.ingest_cli.holdings import downloads_of, frame_bytes, objects_of
+from tests.modules.archive.ingest_cli.holdings import downloads_of, filed_names, frame_bytes, objects_of
 from tests.services.house import House, OpenHouse
 
 NAME = "a-b-c-d-e00.fits"
@@ -63,7 +63,7 @@ async def test_two_have_placed_the_same_bytes_under_two_names(
     assert isinstance(first, Filed)
     assert isinstance(second, AlreadyThere)
     assert list((await downloads_of(opened)).values()) == [frame_bytes(1)]
-    assert [Path(key).name for key in objects_of(house)] == [NAME]
+    assert filed_names(house) == [NAME]
 
 
 async def test_one_that_is_refused_harms_no_other_of_its_batch(
@@ -78,7 +78,7 @@ async def test_one_that_is_refused_harms_no_other_of_its_batch(
     results = await register(opened.context, [one for one in placed if one is not None])
 
     assert [type(result) for result in results] == [Filed, Filed, Filed, AlreadyThere, Filed]
-    assert sorted(Path(key).name for key in objects_of(house)) == ["a.fits", "b.fits", "b.fits.fz", "d.fits"]
+    assert filed_names(house) == ["a.fits", "b.fits", "b.fits.fz", "d.fits"]
     versions = [result.frame.versions for result in results if isinstance(result, Filed)]
     assert sorted(len(of_one) for of_one in versions) == [1, 1, 1, 2]
 

@@ -29,10 +29,13 @@ def shared_path(frame: Frame, extension: str, header_extname: str = "") -> str:
 
 
 def own_path(frame: Frame, extension: str, md5: str) -> str:
-    """Give the path under which our own doors put a version: one that no other version has."""
+    """Give the path under which our own doors put a version: one that no other version has.
+
+    Basenames have no dot and posted extensions are short, so no shared path is like it.
+    """
     kind = "raw" if frame.reduction_level == 0 else "processed"
-    name = frame.basename + extension
-    return _join((frame.site_id, frame.instrument_id, _day(frame.observation_day), kind, md5, name))
+    name = f"{frame.basename}.{md5}{extension}"
+    return _join((frame.site_id, frame.instrument_id, _day(frame.observation_day), kind, name))
 
 
 def thumbnail_path(frame: Frame, filename: str) -> str:
