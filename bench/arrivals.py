@@ -16,12 +16,11 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import asyncpg
 import httpx
 from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
-from catalogues import SERVER, Catalogue
+from catalogues import SERVER, Catalogue, on_server
 from client import Connection, request_bytes
 from entrepot.lib.fits.cards import BLOCK, Card, format_cards
 from entrepot.modules.archive.tables import version
@@ -195,19 +194,11 @@ def _new_service(kind: str, folder: Path) -> Iterator[Mapping[str, str]]:
     if kind == "sqlite":
         yield settings
         return
-    asyncio.run(_on_server(f'CREATE DATABASE "{name}" TEMPLATE template0'))
+    asyncio.run(on_server(f'CREATE DATABASE "{name}" TEMPLATE template0'))
     try:
         yield settings | {"ENTREPOT_DATABASE_URL": url}
     finally:
-        asyncio.run(_on_server(f'DROP DATABASE "{name}" WITH (FORCE)'))
-
-
-async def _on_server(statement: str) -> None:
-    connection = await asyncpg.connect(SERVER)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+        asyncio.run(on_server(f'DROP DATABASE "{name}" WITH (FORCE)'))
 
 
 def _entrepot(settings: Mapping[str, str], *arguments: str) -> None:

@@ -91,7 +91,7 @@ def catalogue(kind: str, frames: int, root: Path, *, keep: bool) -> Iterator[Cat
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
             if url:
-                asyncio.run(_on_server(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+                asyncio.run(on_server(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
 
 
 def _kept_schema(mark: Path) -> str | None:
@@ -108,8 +108,8 @@ def _schema() -> str:
 
 async def _fill(made: Catalogue, name: str) -> None:
     if made.url:
-        await _on_server(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        await _on_server(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        await on_server(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await on_server(f'CREATE DATABASE "{name}" TEMPLATE template0')
     async with made.opened() as database:
         await prepare(database)
     if made.url:
@@ -118,7 +118,8 @@ async def _fill(made: Catalogue, name: str) -> None:
         await _fill_sqlite(made.folder / "catalogue.sqlite", made.survey)
 
 
-async def _on_server(statement: str) -> None:
+async def on_server(statement: str) -> None:
+    """Run a statement on the server itself, outside any catalogue."""
     connection = await asyncpg.connect(SERVER)
     try:
         await connection.execute(statement)

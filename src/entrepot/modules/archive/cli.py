@@ -27,6 +27,7 @@ from entrepot.kernel.module import Opener
 from entrepot.lib.fits import Card
 from entrepot.modules.archive.posted import read_frame
 from entrepot.modules.archive.service.intake import Intake, Outcome, Verdict
+from entrepot.modules.archive.service.reader import COLLECTED
 from entrepot.modules.archive.service.records import Rules
 from entrepot.modules.archive.service.walking import Extent, measure
 from entrepot.modules.archive.settings import ArchiveSettings
@@ -333,7 +334,7 @@ async def _ingest(
 ) -> bool:
     """Run the intake; True if it was stopped by a signal."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(*COLLECTED)
     async with opened() as process:
         archive = process.settings.section("archive", ArchiveSettings)
         intake = Intake(

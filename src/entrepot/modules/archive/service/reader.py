@@ -38,12 +38,12 @@ from entrepot.modules.archive.service.local_files import (
 )
 from entrepot.modules.archive.service.records import Rules, read_record
 
-__all__ = ["LENGTH", "main"]
+__all__ = ["COLLECTED", "LENGTH", "main"]
 
 LENGTH = 8
 """Bytes, big-endian, that say how long the JSON after them is."""
 COLLECTED = (50_000, 20, 100)
-"""When the garbage of a child is collected."""
+"""When garbage is collected, here and in the command that reads by such processes."""
 MEMORY = 2 << 30
 """Bytes of address space."""
 SOON = 0.05
